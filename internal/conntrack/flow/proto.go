@@ -1,0 +1,46 @@
+package flow
+
+import "strconv"
+
+// Proto is an IP protocol number.
+type Proto uint8
+
+// The protocols that conntrack knows by name.
+const (
+	ICMP    Proto = 1
+	TCP     Proto = 6
+	UDP     Proto = 17
+	DCCP    Proto = 33
+	GRE     Proto = 47
+	ICMPv6  Proto = 58
+	SCTP    Proto = 132
+	UDPLite Proto = 136
+)
+
+// String is the kernel's name for the protocol in /proc/net/nf_conntrack, or its number.
+func (p Proto) String() string {
+	switch p {
+	case ICMP:
+		return "icmp"
+	case TCP:
+		return "tcp"
+	case UDP:
+		return "udp"
+	case DCCP:
+		return "dccp"
+	case GRE:
+		return "gre"
+	case ICMPv6:
+		return "icmpv6"
+	case SCTP:
+		return "sctp"
+	case UDPLite:
+		return "udplite"
+	}
+	return strconv.Itoa(int(p))
+}
+
+// HasPorts reports whether tuples of this protocol carry ports.
+func (p Proto) HasPorts() bool {
+	return p == TCP || p == UDP || p == UDPLite || p == SCTP || p == DCCP
+}
