@@ -26,7 +26,7 @@ func (f FS) WriteFile(name string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	defer os.Remove(tmp.Name()) // gone already once it is renamed
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone already once it is renamed
 	if err := fill(tmp, p, data, mode); err != nil {
 		tmp.Close()
 		return fmt.Errorf("write %s: %w", name, err)

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# All checks, as CI runs them. Installs by package name whatever the tests need (as root, or with sudo),
+# then: lint, unit tests with the race detector, command scripts, kernel tests, fuzz targets, benchmarks once.
+#
+#   ./test.sh            everything
+#   ./test.sh quick      without fuzzing and benchmarks
+#   FUZZ_TIME=5s ./test.sh
+set -euo pipefail
+cd "$(dirname "$0")"
+quick=${1:-}
+fuzz_time=${FUZZ_TIME:-20s}
+export CGO_ENABLED=0
+
+step() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else echo "test.sh: $* needs root, and there is no sudo" >&2; return 1; fi
+}
+
+# A program that the tests call, and the Debian package that brings it.
+install_programs() {
+  local wanted=() pair
+  for pair in ip:iproute2 nft:nftables conntrack:conntrack sysctl:procps busybox:busybox gcc:gcc setpriv:util-linux; do
+    command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || wanted+=("${pair#*:}")
+  done
+  [ -x /lib/systemd/systemd-sysctl ] || wanted+=(systemd)
+  [ -e /usr/include/stdio.h ] || wanted+=(libc6-dev)
+  [ ${#wanted[@]} -eq 0 ] && return
+  step "install ${wanted[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
+}
+
+lint() {
+  step "format and lint"
+  local unformatted
+  unformatted=$(git ls-files -co --exclude-standard -- '*.go' | xargs -r gofmt -l)
+  [ -z "$unformatted" ] || { echo "not gofmt-ed: $unformatted"; return 1; }
+  go build -modfile=tools/go.mod -o bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+  bin/golangci-lint run
+}
+
+# Reflection that names methods at run time keeps dead code in the binary.
+binary() {
+  step "build one static binary"
+  local reflect
+  reflect=$(go build -o bin/ctkeeper -ldflags=-dumpdep ./cmd/ctkeeper 2>&1 | grep -c '<ReflectMethod>' || true)
+  [ "$reflect" = 0 ] || { echo "$reflect dynamic reflect.Method calls reached: they defeat dead-code elimination"; return 1; }
+  ! ldd bin/ctkeeper >/dev/null 2>&1 || { echo "bin/ctkeeper is not static"; return 1; }
+}
+
+generated() {
+  step "generated code is up to date"
+  go generate ./...
+  git diff --exit-code -- '*_gen.go' '*_table.go' docs
+}
+
+# Kernel tests are among them: they need root, and under CI=true one that would skip fails.
+tests() {
+  step "tests with the race detector, command scripts, kernel tests"
+  CGO_ENABLED=1 go test -race -timeout 20m ./...
+}
+
+fuzz() {
+  local pkg target
+  for pkg in $(go list ./...); do
+    for target in $(go test -list '^Fuzz' "$pkg" | grep '^Fuzz' || true); do
+      step "fuzz $pkg $target for $fuzz_time"
+      go test -run '^$' -fuzz "^$target\$" -fuzztime "$fuzz_time" "$pkg"
+    done
+  done
+}
+
+benchmarks() {
+  step "each benchmark once"
+  go test -run '^$' -bench . -benchtime 1x ./... | grep -v 'no test files'
+}
+
+install_programs
+lint
+binary
+generated
+tests
+if [ "$quick" != quick ]; then
+  fuzz
+  benchmarks
+fi
+step "all passed"
