@@ -44,3 +44,17 @@ func (p Proto) String() string {
 func (p Proto) HasPorts() bool {
 	return p == TCP || p == UDP || p == UDPLite || p == SCTP || p == DCCP
 }
+
+// ParseProto returns the protocol of a name ("tcp", "ipv6-icmp") or number.
+func ParseProto(name string) (Proto, bool) {
+	if name == "ipv6-icmp" || name == "icmp6" {
+		return ICMPv6, true
+	}
+	for _, p := range [...]Proto{ICMP, TCP, UDP, DCCP, GRE, ICMPv6, SCTP, UDPLite} {
+		if p.String() == name {
+			return p, true
+		}
+	}
+	n, err := strconv.ParseUint(name, 10, 8)
+	return Proto(n), err == nil
+}
