@@ -40,6 +40,15 @@ func (p Proto) String() string {
 	return strconv.Itoa(int(p))
 }
 
+// Name is the protocol's name as /proc/net/nf_conntrack writes it: "unknown" for one that has none.
+func (p Proto) Name() string {
+	s := p.String()
+	if s[0] >= '0' && s[0] <= '9' {
+		return "unknown"
+	}
+	return s
+}
+
 // HasPorts reports whether tuples of this protocol carry ports.
 func (p Proto) HasPorts() bool {
 	return p == TCP || p == UDP || p == UDPLite || p == SCTP || p == DCCP
