@@ -58,7 +58,10 @@ func Has(code string) bool {
 
 // areas returns the tables of sentences, one an area.
 func areas() []map[string]text {
-	return []map[string]text{commonText}
+	return []map[string]text{
+		commonText,
+		doctorText, diagnoseText, diagnoseCauseText, diagnoseEvidenceText, diagnoseCureText,
+	}
 }
 
 func find(code string) (text, bool) {
