@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -40,6 +41,11 @@ func Join(a, b *End) error {
 		e.MAC = macs[i]
 		if err := e.configure(); err != nil {
 			return fmt.Errorf("configure %s in %s: %w", e.Name, e.NS.Name, err)
+		}
+	}
+	for _, e := range []*End{a, b} {
+		if err := waitReady(e.NS, e.Name); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -116,19 +122,47 @@ func addVeth(a, b *End, macs [2][6]byte) error {
 	return err
 }
 
-func linkIndex(ns *Namespace, name string) (int, error) {
+// link asks for an interface by name.
+func link(ns *Namespace, name string) (index int, attrs []byte, err error) {
 	msgs, err := request(ns, unix.RTM_GETLINK, 0, ifinfo(0, 0, 0), func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.IFLA_IFNAME, name)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("find link %s: %w", name, err)
+		return 0, nil, fmt.Errorf("find link %s: %w", name, err)
 	}
 	for _, m := range msgs {
 		if len(m.Data) >= unix.SizeofIfInfomsg {
-			return int(native.Uint32(m.Data[4:])), nil
+			return int(native.Uint32(m.Data[4:])), m.Data[unix.SizeofIfInfomsg:], nil
 		}
 	}
-	return 0, fmt.Errorf("find link %s: no answer", name)
+	return 0, nil, fmt.Errorf("find link %s: no answer", name)
+}
+
+func linkIndex(ns *Namespace, name string) (int, error) {
+	index, _, err := link(ns, name)
+	return index, err
+}
+
+// waitReady waits until the kernel, which finishes bringing an interface up a little later, has given it
+// a queue: until then it drops what is sent.
+func waitReady(ns *Namespace, name string) error {
+	for range 2000 {
+		_, attrs, err := link(ns, name)
+		if err != nil {
+			return err
+		}
+		ad, err := netlink.NewAttributeDecoder(attrs)
+		if err != nil {
+			return err
+		}
+		for ad.Next() {
+			if ad.Type() == unix.IFLA_QDISC && ad.String() != "noop" {
+				return nil
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("link %s in %s does not come up", name, ns.Name)
 }
 
 // LinkUp brings an interface up.

@@ -58,6 +58,13 @@ const (
 	HasMaster
 	HasSeqAdj
 	HasSynproxy
+	HasReply     // Reply
+	HasProtoInfo // TCP or SCTP, beside the state
+	HasEventTime
+	HasUnknown // UnknownAttrs
+
+	// AllFields are all optional parts.
+	AllFields Fields = 1<<iota - 1
 )
 
 // Flow is one conntrack entry.
@@ -76,6 +83,7 @@ type Flow struct {
 	OrigCount    Counters
 	ReplyCount   Counters
 	Start, Stop  time.Time // with nf_conntrack_timestamp
+	EventTime    time.Time // when an event was made, on kernels that tell (6.14)
 	Helper       string
 	SecCtx       string
 	Labels       []byte
