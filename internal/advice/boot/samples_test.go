@@ -77,7 +77,7 @@ func TestSamplesAsTheirAnswers(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		answers := readAnswers(t, file)
-		in := boot.Input{Files: readTree(t, samples+"/trees/"+name), Keys: scratchKeys()}
+		in := boot.Input{Files: readTree(t, samples+"/trees/"+name), Keys: slices.DeleteFunc(scratchKeys(), func(k string) bool { return strings.HasPrefix(k, "net/ipv4/conf/eth0.") })}
 		for _, a := range answers {
 			for k := range a.Written {
 				if p := keyPath(k); !slices.Contains(in.Keys, p) {

@@ -128,7 +128,11 @@ func readPart(d Dialect, text string) Entry {
 		e.Col += len(e.Key) - len(strings.TrimLeft(e.Key, trim))
 		e.Key = strings.TrimLeft(e.Key, trim)
 	}
-	e.Path = Path(d, e.Key)
+	path := e.Key
+	if d == Procps {
+		path = strings.TrimPrefix(path, "-") // a second dash is dropped too
+	}
+	e.Path = Path(d, path)
 	e.Glob = IsGlob(e.Path)
 	return e
 }
@@ -137,17 +141,18 @@ func readPart(d Dialect, text string) Entry {
 // comment, a key ends at a blank or "=", and a dash is part of the key.
 func readBusybox(text string) Entry {
 	text, _, _ = strings.Cut(text, "#")
-	body := strings.TrimLeft(text, " \t=")
+	body := strings.TrimLeft(text, " \t")
 	e := Entry{Col: len(text) - len(body), Kind: Blank}
 	if strings.TrimSpace(body) == "" {
 		return e
 	}
 	end := strings.IndexAny(body, " \t=")
-	if end < 0 {
+	if end <= 0 {
 		e.Kind, e.Key = Invalid, strings.TrimSpace(body)
 		return e
 	}
-	value := strings.TrimLeft(body[end:], " \t=")
+	value := strings.TrimLeft(body[end:], " \t")
+	value = strings.TrimLeft(strings.TrimPrefix(value, "="), " \t")
 	e.Kind, e.Key, e.Value = Assign, body[:end], strings.TrimRight(value, procpsTrim)
 	e.ValueCol = len(text) - len(value)
 	e.Path = Path(Busybox, e.Key)
