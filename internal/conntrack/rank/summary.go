@@ -63,6 +63,9 @@ type Summary struct {
 	DestPort     []Row  `json:"dport,omitempty"` // "tcp/443"
 	Zone         []Row  `json:"zone,omitempty"`
 	NAT          uint64 `json:"nat,omitempty"` // flows with SRC_NAT or DST_NAT
+	// Sketched names the rankings that had more keys than were counted exactly: their rows state an
+	// error, and a key that is not shown may have as many flows as the least row.
+	Sketched []string `json:"sketched,omitempty"`
 }
 
 // Unassured is how many flows early drop may take on the packet path.
