@@ -151,8 +151,7 @@ func (v *view) occupancyReclaimable() Finding {
 		f.Severity = Warning
 	}
 	p, _ := v.refuseProbability()
-	f.Evidence = append(v.roomEvidence(), evidence(v.flowSource(), "ev_refuse_probability", p,
-		"unassured", v.unassured.n, "buckets", v.buckets.n))
+	f.Evidence = append(v.roomEvidence(), v.refuseEvidence(p))
 	f.Evidence = append(f.Evidence, v.topEvidence()...)
 	f.Cause = message.New("cause_reclaimable")
 	f.Cure = append(v.contentsCure(), do("ctkeeper plan", "cure_plan"))
@@ -161,8 +160,7 @@ func (v *view) occupancyReclaimable() Finding {
 
 func (v *view) earlyDropUnlikely(p float64, severity Severity) Finding {
 	f := Finding{Code: EarlyDropUnlikely, Severity: severity, Confidence: 0.9}
-	f.Evidence = []Evidence{evidence(v.flowSource(), "ev_refuse_probability", p,
-		"unassured", v.unassured.n, "buckets", v.buckets.n)}
+	f.Evidence = []Evidence{v.refuseEvidence(p)}
 	f.Cause = message.New("cause_early_drop_unlikely")
 	f.Cure = append(v.raise(), do("ctkeeper plan", "cure_plan"))
 	return f

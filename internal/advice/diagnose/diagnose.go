@@ -21,7 +21,7 @@ import (
 // Diagnose returns everything that the snapshot tells, worst first.
 func Diagnose(s snapshot.Snapshot) Report {
 	h := newHost(&s)
-	r := Report{Missing: s.Missing}
+	r := Report{Missing: once(s.Missing)}
 	for i := range h.views {
 		v := &h.views[i]
 		r.Namespaces = append(r.Namespaces, v.summary())
@@ -68,4 +68,15 @@ func order(f []Finding) {
 		}
 		return cmp.Compare(place(a.Code), place(b.Code))
 	})
+}
+
+// once leaves out what was missed twice, as in both readings.
+func once(all []snapshot.Missing) []snapshot.Missing {
+	var list []snapshot.Missing
+	for _, m := range all {
+		if !slices.Contains(list, m) {
+			list = append(list, m)
+		}
+	}
+	return list
 }

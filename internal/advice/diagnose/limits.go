@@ -32,86 +32,83 @@ func worse(a, b Severity) Severity {
 	return a
 }
 
-func fileLimits(h *host) []Finding {
-	l := h.s.Limits
-	f := Finding{Code: LimitFiles, Severity: OK, Confidence: 0.9}
-	if u := l.Files; u != nil {
-		if share, s := use(u.Used, u.Max); s != OK {
-			f.Severity = worse(f.Severity, s)
-			f.Evidence = append(f.Evidence, evidence("/proc/sys/fs/file-nr", "ev_files", share, "used", u.Used, "max", u.Max))
-		}
+// limitFinding is an empty finding of a limit; it is none as long as it stays at ok.
+func limitFinding(code string) Finding {
+	return Finding{Code: code, Severity: OK, Confidence: 0.9}
+}
+
+// near adds evidence when used is near its limit, and reports whether it is.
+func (f *Finding) near(source, code string, used, limit int64, pairs ...any) bool {
+	share, s := use(used, limit)
+	if s == OK {
+		return false
 	}
-	f.take(l.FileLimits, "fd", "ev_process_files")
-	if g, ok := h.recent(snapshot.LogFiles); ok {
+	f.Severity = worse(f.Severity, s)
+	f.Evidence = append(f.Evidence, evidence(source, code, share, append(pairs, "used", used, "max", limit)...))
+	return true
+}
+
+// logged adds the log's evidence of a kind, where it is young enough.
+func (f *Finding) logged(h *host, kind snapshot.LogKind) {
+	if g, ok := h.recent(kind); ok {
 		f.Severity = worse(f.Severity, Warning)
 		f.Evidence = append(f.Evidence, h.groupEvidence(g)...)
 	}
+}
+
+// conclude gives the finding its cause and cures; at ok there is none.
+func (f Finding) conclude(cause message.Message, cures ...Cure) []Finding {
 	if f.Severity == OK {
 		return nil
 	}
-	f.Cause = message.New("cause_limit_files")
-	f.Cure = []Cure{do("", "cure_limit_files")}
-	if u := l.Files; u != nil {
-		if _, s := use(u.Used, u.Max); s != OK {
-			f.Cure = append(f.Cure, machineCure("cure_file_max", "fs.file-max", 2*u.Max))
-		}
-	}
+	f.Cause, f.Cure = cause, cures
 	return []Finding{f}
 }
 
-// take adds the processes that are near their own limit.
-func (f *Finding) take(list []snapshot.ProcessUsage, what, code string) {
-	for i, p := range list {
-		share, s := use(p.Used, p.Max)
-		if s == OK || i == 3 {
-			return
-		}
-		f.Severity = worse(f.Severity, s)
-		f.Evidence = append(f.Evidence, evidence(processSource(p.PID, what), code, share,
-			"name", p.Name, "pid", p.PID, "used", p.Used, "max", p.Max))
+// processes adds those that are near their own limit, three at most.
+func (f *Finding) processes(list []snapshot.ProcessUsage, what, code string) {
+	for _, p := range list[:min(3, len(list))] {
+		f.near(processSource(p.PID, what), code, p.Used, p.Max, "name", p.Name, "pid", p.PID)
 	}
+}
+
+func fileLimits(h *host) []Finding {
+	l := h.s.Limits
+	f := limitFinding(LimitFiles)
+	cures := []Cure{do("", "cure_limit_files")}
+	if u := l.Files; u != nil && f.near("/proc/sys/fs/file-nr", "ev_files", u.Used, u.Max) {
+		cures = append(cures, machineCure("cure_file_max", "fs.file-max", 2*u.Max))
+	}
+	f.processes(l.FileLimits, "fd", "ev_process_files")
+	f.logged(h, snapshot.LogFiles)
+	return f.conclude(message.New("cause_limit_files"), cures...)
 }
 
 func processLimits(h *host) []Finding {
 	l := h.s.Limits
-	f := Finding{Code: LimitProcesses, Severity: OK, Confidence: 0.9}
-	if u := l.Processes; u != nil {
-		if share, s := use(u.Used, u.Max); s != OK {
-			f.Severity = worse(f.Severity, s)
-			f.Evidence = append(f.Evidence, evidence("/proc/loadavg", "ev_tasks", share, "used", u.Used, "max", u.Max))
-		}
+	f := limitFinding(LimitProcesses)
+	cures := []Cure{do("", "cure_limit_processes")}
+	if u := l.Processes; u != nil && f.near("/proc/loadavg", "ev_tasks", u.Used, u.Max) {
+		cures = append(cures, machineCure("cure_threads_max", "kernel.threads-max", 2*u.Max),
+			machineCure("cure_pid_max", "kernel.pid_max", 2*u.Max))
 	}
-	f.take(l.ProcessLimits, "limits", "ev_process_tasks")
-	for i, c := range l.Cgroups {
-		share, s := use(c.Current, c.Max)
-		if c.Refused > 0 && c.Max > 0 && share >= limitNear/2 {
-			s = worse(s, Warning)
-		}
-		if s == OK || i >= 3 {
-			continue
-		}
-		f.Severity = worse(f.Severity, s)
-		f.Evidence = append(f.Evidence, evidence("/sys/fs/cgroup"+c.Path+"/pids.max", "ev_cgroup_tasks", share,
-			"path", c.Path, "used", c.Current, "max", c.Max))
-		if c.Refused > 0 {
-			f.Evidence = append(f.Evidence, evidence("/sys/fs/cgroup"+c.Path+"/pids.events", "ev_cgroup_refused",
-				c.Refused, "path", c.Path))
-		}
+	f.processes(l.ProcessLimits, "limits", "ev_process_tasks")
+	for _, c := range l.Cgroups[:min(3, len(l.Cgroups))] {
+		f.cgroup(c)
 	}
-	if g, ok := h.recent(snapshot.LogFork); ok {
-		f.Severity = worse(f.Severity, Warning)
-		f.Evidence = append(f.Evidence, h.groupEvidence(g)...)
+	f.logged(h, snapshot.LogFork)
+	return f.conclude(message.New("cause_limit_processes"), cures...)
+}
+
+// cgroup judges one cgroup's tasks. One that was refused forks counts from half of limitNear on: tasks
+// come and go.
+func (f *Finding) cgroup(c snapshot.CgroupPids) {
+	dir := "/sys/fs/cgroup" + c.Path
+	near := f.near(dir+"/pids.max", "ev_cgroup_tasks", c.Current, c.Max, "path", c.Path)
+	share, _ := use(c.Current, c.Max)
+	if c.Refused == 0 || !near && share < limitNear/2 {
+		return
 	}
-	if f.Severity == OK {
-		return nil
-	}
-	f.Cause = message.New("cause_limit_processes")
-	f.Cure = []Cure{do("", "cure_limit_processes")}
-	if u := l.Processes; u != nil {
-		if _, s := use(u.Used, u.Max); s != OK {
-			f.Cure = append(f.Cure, machineCure("cure_threads_max", "kernel.threads-max", 2*u.Max),
-				machineCure("cure_pid_max", "kernel.pid_max", 2*u.Max))
-		}
-	}
-	return []Finding{f}
+	f.Severity = worse(f.Severity, Warning)
+	f.Evidence = append(f.Evidence, evidence(dir+"/pids.events", "ev_cgroup_refused", c.Refused, "path", c.Path))
 }

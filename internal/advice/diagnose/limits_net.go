@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"fmt"
 	"strconv"
 
 	"ctkeeper/internal/conntrack/message"
@@ -27,35 +28,34 @@ func (h *host) netRise(name string) (uint64, bool) {
 }
 
 func listenOverflow(h *host) []Finding {
-	const overflows, drops = "TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop"
-	f := Finding{Code: ListenOverflow, Severity: OK, Confidence: 0.9}
-	for _, name := range []string{overflows, drops} {
-		n, ok := h.netRise(name)
-		rate := perSecond(int64(n), h.s.Limits.NetSeconds)
-		if ok && rate >= listenRate {
-			f.Severity = Critical
-			f.Evidence = append(f.Evidence, evidence("/proc/net/netstat", "ev_listen", n, "name", name, "rate", rate))
-		}
-		total, known := h.s.Limits.Net[name]
-		if !ok && known && h.s.Host.Uptime >= shortUptime && float64(total)/float64(h.s.Host.Uptime) >= listenSinceBoot {
-			f.Severity, f.Confidence = Warning, 0.6
-			f.Evidence = append(f.Evidence, evidence("/proc/net/netstat", "ev_listen_total", total, "name", name,
-				"rate", float64(total)/float64(h.s.Host.Uptime)))
-		}
+	f := limitFinding(ListenOverflow)
+	for _, name := range []string{"TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop"} {
+		f.listen(h, name)
 	}
-	if g, ok := h.recent(snapshot.LogSYNFlooding); ok {
-		f.Severity = worse(f.Severity, Warning)
-		f.Evidence = append(f.Evidence, h.groupEvidence(g)...)
-	}
-	if f.Severity == OK {
-		return nil
-	}
-	if n, ok := h.netRise("TcpExt.SyncookiesSent"); ok && n > 0 {
+	f.logged(h, snapshot.LogSYNFlooding)
+	if n, ok := h.netRise("TcpExt.SyncookiesSent"); ok && n > 0 && f.Severity != OK {
 		f.Evidence = append(f.Evidence, evidence("/proc/net/netstat", "ev_syncookies", n))
 	}
-	f.Cause = message.New("cause_listen_overflow")
-	f.Cure = []Cure{do("", "cure_listen_program"), machineCure("cure_somaxconn", "net.core.somaxconn", 4096)}
-	return []Finding{f}
+	return f.conclude(message.New("cause_listen_overflow"),
+		do("", "cure_listen_program"), machineCure("cure_somaxconn", "net.core.somaxconn", 4096))
+}
+
+// listen judges one counter: by its rise, or with one reading only by its average since boot.
+func (f *Finding) listen(h *host, name string) {
+	const source = "/proc/net/netstat"
+	if n, ok := h.netRise(name); ok {
+		if rate := perSecond(int64(n), h.s.Limits.NetSeconds); rate >= listenRate {
+			f.Severity = Critical
+			f.Evidence = append(f.Evidence, evidence(source, "ev_listen", n, "name", name, "rate", rate))
+		}
+		return
+	}
+	total, known := h.s.Limits.Net[name]
+	average := perSecond(int64(total), float64(h.s.Host.Uptime))
+	if known && h.s.Host.Uptime >= shortUptime && average >= listenSinceBoot {
+		f.Severity, f.Confidence = worse(f.Severity, Warning), 0.6
+		f.Evidence = append(f.Evidence, evidence(source, "ev_listen_total", total, "name", name, "rate", average))
+	}
 }
 
 func portsExhausted(h *host) []Finding {
@@ -63,56 +63,36 @@ func portsExhausted(h *host) []Finding {
 	if p == nil || len(p.Worst) == 0 {
 		return nil
 	}
-	room := p.High - p.Low + 1
-	worst := p.Worst[0]
-	share, s := use(worst.Used, room)
-	if s == OK {
-		return nil
-	}
-	f := Finding{Code: PortsExhausted, Severity: s, Confidence: 0.9}
-	f.Evidence = []Evidence{
-		evidence("/proc/net/tcp", "ev_ports", share, "src", worst.Src, "dst", worst.Dst, "used", worst.Used, "room", room),
-		evidence("net.ipv4.ip_local_port_range", "ev_port_range", room, "low", p.Low, "high", p.High),
-	}
-	f.Cause = message.New("cause_ports_exhausted", "dst", worst.Dst)
-	f.Cure = []Cure{do("", "cure_ports_reuse")}
+	f := limitFinding(PortsExhausted)
+	room, worst := p.High-p.Low+1, p.Worst[0]
+	f.near("/proc/net/tcp", "ev_ports", worst.Used, room, "src", worst.Src, "dst", worst.Dst)
+	f.Evidence = append(f.Evidence, evidence("net.ipv4.ip_local_port_range", "ev_port_range", room, "low", p.Low, "high", p.High))
+	cures := []Cure{do("", "cure_ports_reuse")}
 	if p.Low > 1024 {
-		f.Cure = append(f.Cure, Cure{Text: message.New("cure_port_range"),
+		cures = append(cures, Cure{Text: message.New("cure_port_range"),
 			Sysctl: []string{`sysctl -w net.ipv4.ip_local_port_range="1024 65535"`}})
 	}
-	return []Finding{f}
+	return f.conclude(message.New("cause_ports_exhausted", "dst", worst.Dst), cures...)
 }
 
 func neighbourOverflow(h *host) []Finding {
-	f := Finding{Code: NeighbourOverflow, Severity: OK, Confidence: 0.9}
+	f := limitFinding(NeighbourOverflow)
 	var cures []Cure
 	for _, n := range h.s.Limits.Neighbour {
-		share, s := use(n.Entries, n.Thresh3)
-		if s == OK {
+		source := "/proc/net/stat/" + n.Table
+		if !f.near(source, "ev_neighbour", n.Entries, n.Thresh3, "table", n.Table) {
 			continue
 		}
-		f.Severity = worse(f.Severity, s)
-		f.Evidence = append(f.Evidence, evidence("/proc/net/stat/"+n.Table, "ev_neighbour", share,
-			"table", n.Table, "used", n.Entries, "max", n.Thresh3))
 		if n.TableFulls > 0 {
-			f.Evidence = append(f.Evidence, evidence("/proc/net/stat/"+n.Table, "ev_neighbour_fulls", n.TableFulls,
-				"table", n.Table))
+			f.Evidence = append(f.Evidence, evidence(source, "ev_neighbour_fulls", n.TableFulls, "table", n.Table))
 		}
 		cures = append(cures, machineCure("cure_neighbour", neighbourKey(n.Table), 4*n.Thresh3))
 	}
-	if g, ok := h.recent(snapshot.LogNeighbourOverflow); ok {
-		f.Severity = worse(f.Severity, Warning)
-		f.Evidence = append(f.Evidence, h.groupEvidence(g)...)
-	}
-	if f.Severity == OK {
-		return nil
-	}
+	f.logged(h, snapshot.LogNeighbourOverflow)
 	if len(cures) == 0 {
 		cures = []Cure{machineCure("cure_neighbour", neighbourKey("arp_cache"), 4096)}
 	}
-	f.Cause = message.New("cause_neighbour_overflow")
-	f.Cure = cures
-	return []Finding{f}
+	return f.conclude(message.New("cause_neighbour_overflow"), cures...)
 }
 
 func neighbourKey(table string) string {
@@ -123,27 +103,18 @@ func neighbourKey(table string) string {
 }
 
 func socketMemory(h *host) []Finding {
-	f := Finding{Code: SocketMemory, Severity: OK, Confidence: 0.9}
+	f := limitFinding(SocketMemory)
+	cures := []Cure{do("", "cure_socket_memory")}
 	if s := h.s.Limits.Sockets; s != nil {
 		f.sockets(s)
-	}
-	for _, kind := range []snapshot.LogKind{snapshot.LogSocketMemory, snapshot.LogOrphans} {
-		if g, ok := h.recent(kind); ok {
-			f.Severity = worse(f.Severity, Warning)
-			f.Evidence = append(f.Evidence, h.groupEvidence(g)...)
+		if s.TCPMemMax > 0 {
+			cures = append(cures, Cure{Text: message.New("cure_tcp_mem"), Sysctl: []string{fmt.Sprintf(
+				`sysctl -w net.ipv4.tcp_mem="%d %d %d"`, 2*s.TCPMemLow, 2*s.TCPMemHigh, 2*s.TCPMemMax)}})
 		}
 	}
-	if f.Severity == OK {
-		return nil
-	}
-	f.Cause = message.New("cause_socket_memory")
-	f.Cure = []Cure{do("", "cure_socket_memory")}
-	if s := h.s.Limits.Sockets; s != nil && s.TCPMemMax > 0 {
-		f.Cure = append(f.Cure, Cure{Text: message.New("cure_tcp_mem"), Sysctl: []string{
-			"sysctl -w net.ipv4.tcp_mem=\"" + strconv.FormatInt(2*s.TCPMemLow, 10) + " " +
-				strconv.FormatInt(2*s.TCPMemHigh, 10) + " " + strconv.FormatInt(2*s.TCPMemMax, 10) + "\""}})
-	}
-	return []Finding{f}
+	f.logged(h, snapshot.LogSocketMemory)
+	f.logged(h, snapshot.LogOrphans)
+	return f.conclude(message.New("cause_socket_memory"), cures...)
 }
 
 func (f *Finding) sockets(s *snapshot.Sockets) {
@@ -157,8 +128,5 @@ func (f *Finding) sockets(s *snapshot.Sockets) {
 	if f.Severity != OK {
 		f.Evidence = append(f.Evidence, evidence(source, "ev_tcp_mem", s.TCPMem, "pressure", s.TCPMemHigh, "max", s.TCPMemMax))
 	}
-	if share, severity := use(s.Orphans, s.MaxOrphans); severity != OK {
-		f.Severity = worse(f.Severity, severity)
-		f.Evidence = append(f.Evidence, evidence(source, "ev_orphans", share, "used", s.Orphans, "max", s.MaxOrphans))
-	}
+	f.near(source, "ev_orphans", s.Orphans, s.MaxOrphans)
 }

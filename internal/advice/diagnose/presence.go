@@ -32,7 +32,7 @@ func (v *view) presence() []Finding {
 		f.Cause = message.New("cause_not_tracking")
 		return append(all, f)
 	}
-	if _, ok := v.n.Counter("drop"); ok {
+	if _, ok := v.n.Counter("drop"); ok || !v.looked() && len(v.h.views) > 1 {
 		return nil
 	}
 	f := Finding{Code: CountersUnavailable, Severity: OK, Confidence: 0.95, Namespace: v.name}

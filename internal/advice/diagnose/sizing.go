@@ -20,7 +20,7 @@ func (v *view) bucketsTooFew() []Finding {
 	}
 	ratio := float64(v.max.n) / float64(v.buckets.n)
 	mean := 2 * float64(v.count.n) / float64(v.buckets.n)
-	if ratio <= bucketsRatio && mean < chainMean {
+	if ratio <= bucketsRatio && mean <= chainMean {
 		return nil
 	}
 	f := Finding{Code: BucketsTooFew, Severity: Warning, Confidence: 0.9}

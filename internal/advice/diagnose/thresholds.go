@@ -24,6 +24,8 @@ const (
 	// nodesScanned: early drop looks at 8 buckets and each flow is in two chains, so 16·U/B nodes
 	// (Linux 4.19 and later, nf_conntrack_core.c).
 	nodesScanned = 16.0
+	// entriesScanned: before 4.9 early drop looked at about 8 flows.
+	entriesScanned = 8
 	// hiddenShare: a dump that shows less than this share of count hides flows that still count.
 	hiddenShare = 0.5
 	// hiddenLeast keeps small tables, where a few expired flows are a large share, out of that.

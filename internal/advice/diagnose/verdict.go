@@ -95,7 +95,7 @@ func (h *host) wellVerdict(r *Report) {
 
 func (h *host) noneTracks() bool {
 	for i := range h.views {
-		if h.views[i].mayTrack() {
+		if v := &h.views[i]; v.mayTrack() && v.looked() {
 			return false
 		}
 	}
@@ -112,7 +112,7 @@ func (h *host) confidence(r *Report) float64 {
 		c -= withoutLog
 	}
 	for i := range h.views {
-		if h.views[i].flows() == nil && h.views[i].mayTrack() {
+		if v := &h.views[i]; v.flows() == nil && v.mayTrack() && v.looked() {
 			c -= withoutFlows
 			break
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ctkeeper/internal/conntrack/rank"
+	"ctkeeper/internal/conntrack/settings"
 	"ctkeeper/internal/conntrack/snapshot"
 )
 
@@ -124,6 +125,9 @@ func refused(n *snapshot.Namespace, atMax bool) figure {
 	return known(int64(drop - min(clashes, drop)))
 }
 
+// looked reports whether anything of the namespace was read: others are only known to exist.
+func (v *view) looked() bool { return len(v.n.Readings) > 0 || len(v.n.Settings) > 0 }
+
 // limited reports whether max is known and limits (0 means no limit up to Linux 6.18).
 func (v *view) limited() bool { return v.max.known && v.max.n > 0 }
 
@@ -148,7 +152,30 @@ func (v *view) refuseProbability() (float64, bool) {
 	if !v.unassured.known || !v.buckets.known || v.buckets.n <= 0 {
 		return 0, false
 	}
-	return math.Exp(-nodesScanned * float64(v.unassured.n) / float64(v.buckets.n)), true
+	if !v.h.scansEntries() {
+		return math.Exp(-nodesScanned * float64(v.unassured.n) / float64(v.buckets.n)), true
+	}
+	total := int64(v.flows().Total)
+	if total == 0 {
+		return 1, true
+	}
+	return math.Pow(1-float64(v.unassured.n)/float64(total), entriesScanned), true
+}
+
+// refuseEvidence states that chance, and what it comes from.
+func (v *view) refuseEvidence(p float64) Evidence {
+	if v.h.scansEntries() {
+		return evidence(v.flowSource(), "ev_refuse_probability_entries", p,
+			"unassured", v.unassured.n, "total", v.flows().Total)
+	}
+	return evidence(v.flowSource(), "ev_refuse_probability", p, "unassured", v.unassured.n, "buckets", v.buckets.n)
+}
+
+// scansEntries reports whether the kernel's early drop looks at some 8 flows rather than at 8 buckets, as
+// it did before Linux 4.9.
+func (h *host) scansEntries() bool {
+	k, ok := settings.ParseKernel(h.s.Host.Kernel)
+	return ok && k.Version < settings.V(4, 9)
 }
 
 // flows is the ranked table, nil when it was not read.

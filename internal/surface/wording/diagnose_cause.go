@@ -128,8 +128,8 @@ var diagnoseCauseText = map[string]text{
 		"open, socket et accept échouent par « Too many open files » (EMFILE, ENFILE). Les clients voient des connexions refusées ou figées, comme avec une table pleine.",
 	},
 	"cause_limit_processes": {
-		"fork and thread creation fail with “Resource temporarily unavailable” (EAGAIN) at pids.max, RLIMIT_NPROC, threads-max or pid_max. A full conntrack table never gives that error: it gives “Operation not permitted” or a timeout.",
-		"fork et la création de fils échouent par « Resource temporarily unavailable » (EAGAIN) à pids.max, RLIMIT_NPROC, threads-max ou pid_max. Une table conntrack pleine ne donne jamais cette erreur : elle donne « Operation not permitted » ou une expiration.",
+		"fork and thread creation fail with “Resource temporarily unavailable” (EAGAIN) at pids.max, RLIMIT_NPROC, threads-max or pid_max (from a non-blocking socket the same error only means: not yet). A full conntrack table never gives that error: it gives “Operation not permitted” or a timeout.",
+		"fork et la création de fils échouent par « Resource temporarily unavailable » (EAGAIN) à pids.max, RLIMIT_NPROC, threads-max ou pid_max (d’une socket non bloquante, la même erreur veut seulement dire : pas encore). Une table conntrack pleine ne donne jamais cette erreur : elle donne « Operation not permitted » ou une expiration.",
 	},
 	"cause_listen_overflow": {
 		"The kernel finished handshakes that no program accepted in time, so the queue is full and further ones are dropped. Clients retry and time out.",

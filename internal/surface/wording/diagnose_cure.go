@@ -32,8 +32,8 @@ var diagnoseCureText = map[string]text{
 	},
 	"cure_established_up": {"Raise the established timeout to one day:", "Relever le délai « established » à un jour :"},
 	"cure_stale_now": {
-		"To free the {idle:count} now, shorten the timers of established flows too (the conntrack tool: `conntrack -U -p tcp --state ESTABLISHED -t 86400`); flows still in use take the configured timeout again at their next packet.",
-		"Pour libérer les {idle:count} maintenant, raccourcir aussi les minuteries des flux établis (outil conntrack : `conntrack -U -p tcp --state ESTABLISHED -t 86400`) ; les flux en usage reprennent le délai réglé à leur prochain paquet.",
+		"The {idle:count} that exist keep the timers that they have, so make room by max until those run out. Deleting them (`conntrack -D`) frees it at once, but cuts translated connections that still live.",
+		"Les {idle:count} qui existent gardent leurs minuteries : faire de la place par le maximum jusqu’à leur échéance. Les supprimer (`conntrack -D`) libère aussitôt, mais coupe les connexions traduites qui vivent encore.",
 	},
 	"cure_close_wait": {
 		"Bring the close_wait timeout back to the kernel’s 60 s (it breaks peers that stay half-closed for longer):",

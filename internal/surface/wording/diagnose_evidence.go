@@ -47,15 +47,19 @@ var diagnoseEvidenceText = map[string]text{
 		"when full, {value:percent} of new flows are refused: {unassured:count} evictable flows over {buckets:count} buckets",
 		"table pleine, {value:percent} des nouveaux flux sont refusés : {unassured:count} flux évinçables sur {buckets:count} alvéoles",
 	},
+	"ev_refuse_probability_entries": {
+		"when full, {value:percent} of new flows are refused: this kernel looks at 8 flows, and {unassured:count} of {total:count} are evictable",
+		"table pleine, {value:percent} des nouveaux flux sont refusés : ce noyau regarde 8 flux, et {unassured:count} sur {total:count} sont évinçables",
+	},
 	"ev_max":   {"max is {value}", "le maximum est {value}"},
 	"ev_count": {"{value:count} {value:plural|flow|flows}", "{value:count} flux"},
 	"ev_log": {
-		"at least {value:count} such {value:plural|line|lines}: {example}",
-		"au moins {value:count} {value:plural|ligne|lignes} de ce genre : {example}",
+		"logged at least {value:count} {value:plural|time|times}: {example}",
+		"noté au moins {value:count} fois : {example}",
 	},
 	"ev_log_last": {
-		"at least {value:count} such {value:plural|line|lines}, the last at {last}: {example}",
-		"au moins {value:count} {value:plural|ligne|lignes} de ce genre, la dernière à {last} : {example}",
+		"logged at least {value:count} {value:plural|time|times}, the last at {last}: {example}",
+		"noté au moins {value:count} fois, la dernière le {last} : {example}",
 	},
 	"ev_log_netns": {"network namespace {value} is {name}", "l’espace de noms réseau {value} est {name}"},
 	"ev_log_netns_gone": {
@@ -171,8 +175,8 @@ var diagnoseEvidenceText = map[string]text{
 		"{name} vaut {value:count} ({rate:rate} en moyenne depuis le démarrage)",
 	},
 	"ev_ports": {
-		"{src} to {dst}: {used:count} of {room:count} local ports ({value:percent})",
-		"{src} vers {dst} : {used:count} ports locaux sur {room:count} ({value:percent})",
+		"{src} to {dst}: {used:count} of {max:count} local ports ({value:percent})",
+		"{src} vers {dst} : {used:count} ports locaux sur {max:count} ({value:percent})",
 	},
 	"ev_port_range": {"local ports {low} to {high}: {value:count}", "ports locaux {low} à {high} : {value:count}"},
 	"ev_neighbour": {
