@@ -8,6 +8,7 @@ import (
 	"ctkeeper/internal/advice/diagnose"
 	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/snapshot"
+	"ctkeeper/internal/host/collect"
 	"ctkeeper/internal/surface/wording"
 )
 
@@ -26,7 +27,7 @@ func newDoctor(a *app) *cobra.Command {
   ctkeeper doctor --from ./bundle`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.doctorSnapshot(cmd.Context())
+			s, err := a.snapshot(cmd.Context(), collect.Options{Tracking: true})
 			if err != nil {
 				return err
 			}

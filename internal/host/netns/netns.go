@@ -182,11 +182,11 @@ func (f *finder) process(pid int) {
 
 // name names a namespace after its first process, where that tells more than what it has.
 func (f *finder) name(ns *Namespace, pid int) {
-	if pid == 1 {
-		ns.Name, ns.Kind, ns.Path = "host", KindHost, "/proc/1/ns/net"
+	name, kind := f.owner(pid)
+	if pid == 1 || pid == 2 && name == "kthreadd/2" {
+		ns.Name, ns.Kind, ns.Path = "host", KindHost, "/proc/"+strconv.Itoa(pid)+"/ns/net"
 		return
 	}
-	name, kind := f.owner(pid)
 	weak := kind == KindUnit || kind == KindProcess
 	if ns.Name == "" || !weak && ns.Kind != KindHost {
 		ns.Name, ns.Kind = name, kind
