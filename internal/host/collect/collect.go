@@ -101,6 +101,9 @@ func (c *collector) collect(ctx context.Context) (snapshot.Snapshot, error) {
 	started := time.Now()
 	c.files()
 	c.programs(ctx)
+	if err := c.tables(ctx); err != nil {
+		return snapshot.Snapshot{}, err
+	}
 	if err := c.second(ctx, started); err != nil {
 		return snapshot.Snapshot{}, err
 	}
