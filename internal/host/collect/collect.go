@@ -104,6 +104,7 @@ func (c *collector) collect(ctx context.Context) (snapshot.Snapshot, error) {
 	if err := c.tables(ctx); err != nil {
 		return snapshot.Snapshot{}, err
 	}
+	c.log(ctx)
 	if err := c.second(ctx, started); err != nil {
 		return snapshot.Snapshot{}, err
 	}
