@@ -291,6 +291,9 @@ func TestStatsAndCounters(t *testing.T) {
 	if _, err := c.ExpectCPUStats(t.Context()); err != nil {
 		t.Error(err)
 	}
+	if err := c.Expectations(t.Context(), func(e *flow.Expectation) error { return fmt.Errorf("%+v", e) }); err != nil {
+		t.Error(err)
+	}
 	for _, table := range []ctnetlink.Table{ctnetlink.TableDying, ctnetlink.TableUnconfirmed} {
 		if res := dump(t, c, ctnetlink.DumpOptions{Table: table}, nil); res.Flows != 0 {
 			t.Errorf("table %d: %+v", table, res)
