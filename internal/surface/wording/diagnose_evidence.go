@@ -195,4 +195,29 @@ var diagnoseEvidenceText = map[string]text{
 		"{used:count} of {max:count} orphaned sockets ({value:percent})",
 		"{used:count} sockets orphelines sur {max:count} ({value:percent})",
 	},
+	"ev_boot_other": {
+		"{name} is {running} now, and this line makes it {value} at the next boot",
+		"{name} vaut {running}, et cette ligne en fera {value} au prochain démarrage",
+	},
+	"ev_boot_early": {
+		"{name} is {running} now and will be {value}: this line is read before the module is loaded",
+		"{name} vaut {running} et vaudra {value} : cette ligne est lue avant que le module soit chargé",
+	},
+	"ev_boot_lost": {
+		"{name} is {running} now and will be {value}: this line comes to nothing",
+		"{name} vaut {running} et vaudra {value} : cette ligne reste sans effet",
+	},
+	"ev_boot_none": {
+		"{name} is {running} now and will be {value} after the next boot: no file sets it",
+		"{name} vaut {running} et vaudra {value} après le prochain démarrage : aucun fichier ne le pose",
+	},
+	"ev_overwritten": {
+		"{name}: {at} says {file}, this program sets {value}",
+		"{name} : {at} dit {file}, ce programme pose {value}",
+	},
+	"ev_overwritten_unknown": {
+		"{name}: {at} says {value}, this program sets its own value",
+		"{name} : {at} dit {value}, ce programme pose sa propre valeur",
+	},
+	"ev_line": {"{text}: {value}", "{text} : {value}"},
 }
