@@ -96,6 +96,7 @@ func TestSketchAgainstAMap(t *testing.T) {
 			true_[key{n, n}]++
 			s.add(key{n, n}, false, false)
 		}
+		s.settle()
 		if s.full != (len(true_) > limit) {
 			t.Fatalf("full is %v with %d keys of %d", s.full, len(true_), limit)
 		}
@@ -105,7 +106,7 @@ func TestSketchAgainstAMap(t *testing.T) {
 			if got := true_[e.key]; got > e.count || got < e.count-e.err || (!s.full && e.err != 0) {
 				t.Fatalf("%v: %d, true %d, error %d", e.key, e.count, got, e.err)
 			}
-			if s.find(e.key) != e {
+			if s.find(e.key, s.hash(e.key)) != e {
 				t.Fatalf("%v is not where the index says", e.key)
 			}
 			total += uint64(e.count)

@@ -237,6 +237,11 @@ func (k key) addr() (netip.Addr, int) {
 
 // Summary returns what was counted.
 func (r *Ranker) Summary() Summary {
+	for _, s := range r.sketches {
+		if s != nil {
+			s.settle()
+		}
+	}
 	return Summary{
 		Total: r.total, Assured: r.assured, Closing: r.closing, NAT: r.nat, Classes: r.classRows(),
 		Source: r.rows(Src), Dest: r.rows(Dst), SourcePrefix: r.rows(SrcPrefix), DestPrefix: r.rows(DstPrefix),

@@ -30,13 +30,28 @@ type sketch struct {
 	least  uint32
 	cursor int
 	full   bool // a key was replaced: no longer exact
+
+	// Flows wait here until there are many: their places in index and entries are then looked at
+	// together, so that the waits for memory, which are most of the cost in a large table, overlap.
+	waiting []item
+	touched uint32
 }
+
+// item is one flow that waits to be counted.
+type item struct {
+	key               key
+	hash              uint64
+	assured, halfOpen bool
+}
+
+// together is how many flows are counted at once.
+const together = 64
 
 const firstIndex = 1 << 10
 
 func newSketch(limit int) *sketch {
 	s := maphash.MakeSeed() // keys come from whoever sends packets: they must not choose the collisions
-	return &sketch{limit: limit, index: make([]uint32, firstIndex), seed: [2]uint64{maphash.String(s, "hi"), maphash.String(s, "lo")}}
+	return &sketch{limit: limit, waiting: make([]item, 0, together), index: make([]uint32, firstIndex), seed: [2]uint64{maphash.String(s, "hi"), maphash.String(s, "lo")}}
 }
 
 func (s *sketch) hash(k key) uint64 {
@@ -46,22 +61,52 @@ func (s *sketch) hash(k key) uint64 {
 	return hi ^ lo
 }
 
-// add counts one flow.
+// add takes in one flow.
 func (s *sketch) add(k key, assured, halfOpen bool) {
-	e := s.find(k)
-	e.count++
-	if assured {
-		e.assured++
-	}
-	if halfOpen {
-		e.halfOpen++
+	s.waiting = append(s.waiting, item{key: k, hash: s.hash(k), assured: assured, halfOpen: halfOpen})
+	if len(s.waiting) == together {
+		s.settle()
 	}
 }
 
-// find returns the key's entry and makes one when there is none.
-func (s *sketch) find(k key) *entry {
+// settle counts the flows that wait.
+func (s *sketch) settle() {
+	s.touch()
+	for i := range s.waiting {
+		w := &s.waiting[i]
+		e := s.find(w.key, w.hash)
+		e.count++
+		if w.assured {
+			e.assured++
+		}
+		if w.halfOpen {
+			e.halfOpen++
+		}
+	}
+	s.waiting = s.waiting[:0]
+}
+
+// touch brings the places where the waiting flows will most likely be found near the processor: loads
+// that do not depend on each other.
+func (s *sketch) touch() {
 	mask := uint64(len(s.index) - 1)
-	i := s.hash(k) & mask
+	var place [together]uint32
+	for i := range s.waiting {
+		place[i] = s.index[s.waiting[i].hash&mask]
+	}
+	sum := uint32(0)
+	for i := range s.waiting {
+		if n := place[i]; n != 0 {
+			sum += s.entries[n-1].count
+		}
+	}
+	s.touched = sum // keeps the loads from being left out
+}
+
+// find returns the key's entry and makes one when there is none.
+func (s *sketch) find(k key, hash uint64) *entry {
+	mask := uint64(len(s.index) - 1)
+	i := hash & mask
 	for ; s.index[i] != 0; i = (i + 1) & mask {
 		if e := &s.entries[s.index[i]-1]; e.key == k {
 			return e
@@ -72,7 +117,7 @@ func (s *sketch) find(k key) *entry {
 	}
 	if 2*(len(s.entries)+1) > len(s.index) {
 		s.grow()
-		return s.find(k)
+		return s.find(k, hash)
 	}
 	s.entries = append(s.entries, entry{key: k})
 	s.index[i] = uint32(len(s.entries))
@@ -131,7 +176,7 @@ func (s *sketch) remove(k key) {
 }
 
 func (s *sketch) reset() {
-	s.entries = s.entries[:0]
+	s.entries, s.waiting = s.entries[:0], s.waiting[:0]
 	clear(s.index)
 	s.least, s.cursor, s.full = 0, 0, false
 }
