@@ -21,6 +21,9 @@ type Input struct {
 	Keepalive int64
 	// SlabObject is the bytes that one flow takes; 0: not known.
 	SlabObject uint64
+	// Alone are files that the loaders are given by name, as in `sysctl -p FILE`, instead of those that
+	// a boot reads.
+	Alone []string
 	// Keys are the paths below /proc/sys that exist, for tests and for other keys than conntrack's; nil
 	// means the conntrack keys that this kernel has.
 	Keys []string

@@ -167,6 +167,13 @@ func (l *Load) write(in Input, options []*option) {
 // order lists the files of sysctl.d in the order in which a loader takes them: by name, whatever the
 // directory; of one name the first directory's. procps reads /etc/sysctl.conf last, systemd never.
 func order(in Input, loader Loader) []FileUse {
+	if len(in.Alone) > 0 {
+		var uses []FileUse
+		for _, name := range in.Alone {
+			uses = append(uses, FileUse{Path: name, Read: true})
+		}
+		return uses
+	}
 	uses := byName(in, "sysctl.d", func(name string) bool {
 		return strings.HasSuffix(name, ".conf") && (loader == Procps || !strings.HasPrefix(name, "."))
 	})

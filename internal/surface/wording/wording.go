@@ -61,6 +61,7 @@ func areas() []map[string]text {
 	return []map[string]text{
 		commonText,
 		doctorText, diagnoseText, diagnoseCauseText, diagnoseEvidenceText, diagnoseCureText,
+		bootText, lintText,
 	}
 }
 
