@@ -124,8 +124,15 @@ func (s *sketch) find(k key, hash uint64) *entry {
 	return &s.entries[len(s.entries)-1]
 }
 
+// grow goes from the first small tables to the full ones at once: memory that is never touched costs
+// nothing, and copying at each doubling would.
 func (s *sketch) grow() {
-	s.index = make([]uint32, 2*len(s.index))
+	s.entries = append(make([]entry, 0, s.limit), s.entries...)
+	size := firstIndex
+	for size < 2*s.limit {
+		size *= 2
+	}
+	s.index = make([]uint32, size)
 	for n := range s.entries {
 		s.place(s.entries[n].key, uint32(n+1))
 	}

@@ -79,14 +79,7 @@ func (d *decoder) attr(typ uint16, v, whole []byte, fl *flow.Flow) error {
 func (d *decoder) rare(typ uint16, v, whole []byte, fl *flow.Flow) error {
 	switch typ {
 	case attrZone:
-		if len(v) < 2 {
-			return d.bad("zone length")
-		}
-		if d.want&flow.HasZone != 0 {
-			fl.Present |= flow.HasZone
-			fl.Zone, fl.ZoneDir = binary.BigEndian.Uint16(v), flow.ZoneBoth
-		}
-		return nil
+		return d.zone(v, fl)
 	case attrHelp:
 		return d.nestedName(typ, v, flow.HasHelper, fl, &fl.Helper)
 	case attrSecCtx:
@@ -100,16 +93,9 @@ func (d *decoder) rare(typ uint16, v, whole []byte, fl *flow.Flow) error {
 	case attrTimestamp:
 		return d.timestamps(v, fl)
 	case attrTimestampEvent:
-		if d.want&flow.HasEventTime == 0 {
-			return nil
-		}
 		return d.instant(v, flow.HasEventTime, fl, &fl.EventTime)
 	case attrTupleMaster:
-		if d.want&flow.HasMaster == 0 {
-			return nil
-		}
-		fl.Present |= flow.HasMaster
-		return d.tuple(typ, v, fl, &fl.Master, flow.ZoneBoth)
+		return d.master(v, fl)
 	case attrSeqAdjOrig:
 		return d.seqAdj(typ, v, fl, &fl.OrigSeqAdj)
 	case attrSeqAdjReply:
@@ -119,6 +105,25 @@ func (d *decoder) rare(typ uint16, v, whole []byte, fl *flow.Flow) error {
 	}
 	d.keep(fl, whole)
 	return nil
+}
+
+func (d *decoder) zone(v []byte, fl *flow.Flow) error {
+	if len(v) < 2 {
+		return d.bad("zone length")
+	}
+	if d.want&flow.HasZone != 0 {
+		fl.Present |= flow.HasZone
+		fl.Zone, fl.ZoneDir = binary.BigEndian.Uint16(v), flow.ZoneBoth
+	}
+	return nil
+}
+
+func (d *decoder) master(v []byte, fl *flow.Flow) error {
+	if d.want&flow.HasMaster == 0 {
+		return nil
+	}
+	fl.Present |= flow.HasMaster
+	return d.tuple(attrTupleMaster, v, fl, &fl.Master, flow.ZoneBoth)
 }
 
 func (d *decoder) u32(v []byte, has flow.Fields, fl *flow.Flow, to *uint32) error {
@@ -207,6 +212,9 @@ func (d *decoder) timestamps(v []byte, fl *flow.Flow) error {
 func (d *decoder) instant(v []byte, has flow.Fields, fl *flow.Flow, to *time.Time) error {
 	if len(v) != 8 {
 		return d.bad("length of a time")
+	}
+	if d.want&has == 0 {
+		return nil
 	}
 	fl.Present |= has
 	if ns := binary.BigEndian.Uint64(v); ns != 0 {

@@ -65,17 +65,17 @@ type DumpResult struct {
 // checkEvery is how many entries pass between looks at the number of buckets.
 const checkEvery = 8192
 
-// Dump reads the table and calls fn for each flow; the flow is only good until fn returns. An error from
-// fn ends the dump and is returned.
+// Dump reads the table and calls fn for each flow; the flow is only good until fn returns, and fn must not
+// use the connection. An error from fn ends the dump and is returned.
 func (c *Conn) Dump(ctx context.Context, o DumpOptions, fn func(*flow.Flow) error) (DumpResult, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var result DumpResult
-	if st, err := c.stats(ctx); err == nil {
-		result.Count = st.Count
-	} else if !errors.Is(err, ErrUnsupported) {
+	st, err := c.stats(ctx)
+	if err != nil && (c.sock == nil || ctx.Err() != nil || errors.Is(err, ErrPermission)) {
 		return result, err
 	}
+	result.Count = st.Count // kernels before 3.4 do not tell
 	if o.Retries == 0 {
 		o.Retries = 3
 	}

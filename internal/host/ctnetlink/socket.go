@@ -98,12 +98,15 @@ func (s *socket) recv(ctx context.Context, buf []byte) (int, error) {
 
 // wait sleeps until something can be read or the context ends.
 func (s *socket) wait(ctx context.Context) error {
+	woken := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		one := [8]byte{1, 1}
 		_, _ = unix.Write(s.wake, one[:])
+		close(woken)
 	})
 	defer func() {
 		if !stop() {
+			<-woken // the descriptor must not be written to once it is somebody else's
 			var sink [8]byte
 			_, _ = unix.Read(s.wake, sink[:])
 		}
