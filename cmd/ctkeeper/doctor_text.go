@@ -19,8 +19,10 @@ const doctorWidth = 80
 func (a *app) doctorText(r diagnose.Report) error {
 	p := &page{lang: a.language()}
 	p.wrap("", "", wording.Say(p.lang, r.Text))
-	p.wrap("", "", wording.Say(p.lang, message.New("doctor_sure",
-		"severity", p.severity(r.Severity), "confidence", r.Confidence)))
+	if r.Severity != diagnose.Unknown {
+		p.wrap("", "", wording.Say(p.lang, message.New("doctor_sure",
+			"severity", p.severity(r.Severity), "confidence", r.Confidence)))
+	}
 	p.tables(r.Namespaces)
 	var infos []diagnose.Finding
 	for _, f := range r.Findings {

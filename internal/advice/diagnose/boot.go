@@ -27,7 +27,7 @@ func bootFindings(h *host) []Finding {
 	for _, f := range p.Settings {
 		b.judge(f)
 	}
-	all := b.persist.conclude(message.New("cause_not_persisted"), do("ctkeeper apply", "cure_persist"))
+	all := b.persist.conclude(message.New("cause_not_persisted"), do("ctkeeper apply"+b.keep.String(), "cure_persist"))
 	all = append(all, b.override.conclude(message.New("cause_overridden_at_boot"), do("ctkeeper settings boot", "cure_boot"))...)
 	all = append(all, b.overwrites()...)
 	return append(all, invalidLines(in)...)
@@ -49,6 +49,7 @@ type bootJudge struct {
 	// ancient: only ip_conntrack, so before Linux 2.6.22, of which the registry's defaults do not speak.
 	ancient           bool
 	persist, override Finding
+	keep              strings.Builder // --set options of what no file sets
 	// writers are the settings that programs overwrite, by program.
 	writers []boot.Overwrite
 	files   map[string]boot.Outcome
@@ -69,6 +70,7 @@ func (b *bootJudge) judge(f boot.Forecast) {
 	case len(o.Seen) > 0:
 		b.override.note(ref(o.Seen[0].At), "ev_boot_lost", next, "name", f.Name, "running", running)
 	case !b.ancient && !nearSize(f.Name, running, next):
+		fmt.Fprintf(&b.keep, " --set %s=%d", f.Name, running)
 		b.persist.note(f.Key, "ev_boot_none", next, "name", f.Name, "running", running)
 	}
 }

@@ -59,12 +59,13 @@ func (v *view) topEvidence() []Evidence {
 		return nil
 	}
 	var all []Evidence
-	for i, row := range sum.Source {
-		if i == 3 {
+	for _, row := range sum.Source[:min(3, len(sum.Source))] {
+		share := float64(row.Count) / float64(sum.Total)
+		if share < topShare {
 			break
 		}
 		all = append(all, evidence(v.flowSource(), "ev_top_source", row.Count,
-			"key", row.Key, "share", float64(row.Count)/float64(sum.Total), "error", row.Error))
+			"key", row.Key, "share", share, "error", row.Error))
 	}
 	if len(sum.DestPort) > 0 {
 		row := sum.DestPort[0]

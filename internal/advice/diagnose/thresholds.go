@@ -43,6 +43,8 @@ const (
 	singleShare = 0.5
 	// singleOfFilling is the same for a table that fills: half of all flows.
 	singleOfFilling = 0.5
+	// topShare: an address that holds less of the table explains nothing.
+	topShare = 0.02
 	// staleShare of all flows being established and idle for over a day.
 	staleShare = 0.2
 	// staleIdle: kube-proxy's, MikroTik's and Cisco's established timeout is one day.
