@@ -145,5 +145,39 @@ func ref(r boot.Ref) string {
 	return fmt.Sprintf("%s:%d", r.File, r.Line)
 }
 
-// invalidLines are the lines that do nothing, or not what they say.
-func invalidLines(boot.Input) []Finding { return nil }
+// invalidLines are the lines of conntrack's that do nothing, or not what they say. What comes of the
+// files as a whole has findings of its own.
+func invalidLines(in boot.Input) []Finding {
+	f := limitFinding(SettingInvalid)
+	for _, p := range boot.Lint(in) {
+		if p.Severity != boot.Error || !invalidCode(p.Code) || !aboutConntrack(p) {
+			continue
+		}
+		f.Severity = Warning
+		f.Evidence = append(f.Evidence, Evidence{Source: ref(p.Ref), Message: p.Message, Value: p.Code})
+	}
+	return f.conclude(message.New("cause_setting_invalid"), do("ctkeeper settings lint", "cure_lint"))
+}
+
+// invalidCode reports whether lint's code is of one line that does not work by itself.
+func invalidCode(code string) bool {
+	for _, part := range []string{"unknown_key", "not_assignment", "key_", "not_number", "value_", "no_parameter", "read_only"} {
+		if strings.HasPrefix(code, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// aboutConntrack leaves out faults in lines of other programs.
+func aboutConntrack(p boot.Problem) bool {
+	if p.Setting != "" {
+		return true
+	}
+	for _, v := range p.Message.Params {
+		if strings.Contains(fmt.Sprint(v), "conntrack") {
+			return true
+		}
+	}
+	return p.Code == "no_parameter"
+}

@@ -201,7 +201,7 @@ func expectations(v *view) []Finding {
 	}
 	limit := v.expectMax()
 	f := Finding{Code: ExpectationTableFull, Severity: Critical, Confidence: 0.95}
-	f.Evidence = append([]Evidence{evidence("/proc/net/nf_conntrack_expect", "ev_expectations",
+	f.Evidence = append([]Evidence{evidence("expectation table", "ev_expectations",
 		*v.n.Expectations, "max", limit.n)}, v.logEvidence(snapshot.LogExpectFull)...)
 	f.Cause = message.New("cause_expectations")
 	f.Cure = v.moreExpectations()

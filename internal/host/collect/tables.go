@@ -23,7 +23,10 @@ func (c *collector) tables(ctx context.Context) error {
 		if len(n.Readings) == 0 || n.Tracking != nil && !*n.Tracking {
 			continue
 		}
-		read := func() error { return c.table(ctx, n) }
+		read := func() error {
+			c.expectations(ctx, n)
+			return c.table(ctx, n)
+		}
 		var err error
 		if n.Present || !c.fs.Live() {
 			err = read()
