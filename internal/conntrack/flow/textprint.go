@@ -17,7 +17,7 @@ type TextOptions struct {
 // AppendText appends a flow as the conntrack tool prints it, without the end of the line.
 func AppendText(b []byte, fl *Flow, o TextOptions) []byte {
 	if o.Extended {
-		b = appendPadded(b, familyName(fl.Family), uint64(fl.Family))
+		b = appendPadded(b, fl.Family.String(), uint64(fl.Family))
 	}
 	b = appendPadded(b, protoName(fl.Proto()), uint64(fl.Proto()))
 	if fl.Has(HasTimeout) {
@@ -86,16 +86,6 @@ func appendPadded(b []byte, name string, n uint64) []byte {
 		b = append(b, ' ')
 	}
 	return append(strconv.AppendUint(append(b, ' '), n, 10), ' ')
-}
-
-func familyName(f Family) string {
-	switch f {
-	case IPv4:
-		return "ipv4"
-	case IPv6:
-		return "ipv6"
-	}
-	return "unknown"
 }
 
 // protoName is the name that the text forms use: protocols without a tracker of their own have none.

@@ -81,13 +81,14 @@ func (c *Conn) Dump(ctx context.Context, o DumpOptions, fn func(*flow.Flow) erro
 	}
 	for {
 		d := newDump(c, o, fn)
+		d.early = o.Restart != nil && result.Retried < o.Retries
 		err := d.run(ctx)
 		result.Flows, result.Received, result.Filtered = d.flows, d.received, d.filtered
 		result.Why, result.Consistent = d.why, d.why == ""
 		if err != nil && !errors.Is(err, errAgain) {
 			return result, err
 		}
-		if d.why == "" || d.why == BucketsUnknown || o.Restart == nil || result.Retried >= o.Retries {
+		if !d.torn() || o.Restart == nil || result.Retried >= o.Retries {
 			return result, nil
 		}
 		result.Retried++
@@ -114,7 +115,7 @@ type dump struct {
 }
 
 func newDump(c *Conn, o DumpOptions, fn func(*flow.Flow) error) *dump {
-	d := &dump{c: c, o: o, fn: fn, selects: !o.Filter.All(), early: o.Restart != nil}
+	d := &dump{c: c, o: o, fn: fn, selects: !o.Filter.All()}
 	c.dec.want = o.Fields
 	if o.Fields == 0 {
 		c.dec.want = flow.AllFields
@@ -166,7 +167,7 @@ func (d *dump) take(h header, msg []byte) error {
 	if d.received++; d.received%checkEvery == 0 {
 		d.checkBuckets()
 	}
-	if d.early && d.why != "" && d.why != BucketsUnknown {
+	if d.early && d.torn() {
 		return errAgain
 	}
 	if len(msg) < bodyStart {
@@ -182,6 +183,9 @@ func (d *dump) take(h header, msg []byte) error {
 	return d.fn(&d.fl)
 }
 
+// torn reports whether rows are known to be missing or double.
+func (d *dump) torn() bool { return d.why == Resized || d.why == Interrupted }
+
 func (d *dump) checkBuckets() {
 	if d.why == BucketsUnknown {
 		return
@@ -193,9 +197,10 @@ func (d *dump) checkBuckets() {
 	}
 }
 
-// bad notes why the pass is not to be trusted; the first reason stands.
+// bad notes why the pass is not to be trusted; the first reason stands, but what is known comes before
+// what is not.
 func (d *dump) bad(why Inconsistency) {
-	if d.why == "" {
+	if !d.torn() {
 		d.why = why
 	}
 }

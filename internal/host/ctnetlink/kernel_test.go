@@ -174,6 +174,39 @@ func TestResizeIsSeenAndReadAgain(t *testing.T) {
 	}
 }
 
+// TestBucketsThatLie stands for a table that is resized all the time, and for a machine that does not
+// show its buckets.
+func TestBucketsThatLie(t *testing.T) {
+	ns := lab.NewNamespace(t)
+	const n = 20000
+	lab.Fill(t, ns, n, lab.DefaultMix)
+	size := uint64(0)
+	for _, c := range []struct {
+		buckets func() (uint64, error)
+		why     ctnetlink.Inconsistency
+		retried int
+	}{
+		{func() (uint64, error) { size++; return size, nil }, ctnetlink.Resized, 2},
+		{func() (uint64, error) { return 0, os.ErrPermission }, ctnetlink.BucketsUnknown, 0},
+	} {
+		var conn *ctnetlink.Conn
+		if err := ns.Run(func() (err error) {
+			conn, err = ctnetlink.Dial(ctnetlink.Options{Buckets: c.buckets})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		res := dump(t, conn, ctnetlink.DumpOptions{Retries: 2, Restart: func() { got = 0 }}, func(*flow.Flow) error { got++; return nil })
+		if res.Consistent || res.Why != c.why || res.Retried != c.retried || got != n || res.Flows != n {
+			t.Errorf("%d flows; %+v", got, res)
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestChurnLosesNoStableFlow(t *testing.T) {
 	ns := lab.NewNamespace(t)
 	lab.Share(t)
