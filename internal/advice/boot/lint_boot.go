@@ -24,7 +24,7 @@ func (l *lint) usage() {
 		switch {
 		case f.Target != "" && !found && target(f) != "/dev/null":
 			l.add(at{file: f.Path}, Warning, nil, message.New("lint_dangling_link", "target", f.Target))
-		case !strings.HasSuffix(name, ".conf") && name != "README" && l.setsConntrack(content.Content):
+		case !strings.HasSuffix(name, ".conf") && !strings.Contains(name, ".ctkeeper-") && l.setsConntrack(content.Content):
 			l.add(at{file: f.Path}, Warning, nil, message.New("lint_file_suffix"))
 		}
 	}

@@ -35,6 +35,9 @@ var lintText = map[string]text{
 	"lint_buckets_few":    {"max {max:count} over {buckets:count} buckets makes long chains and slow look-ups; {wanted:count} buckets suit it", "max {max:count} pour {buckets:count} buckets fait de longues chaînes et des recherches lentes ; {wanted:count} buckets conviennent"},
 	"lint_max_memory":     {"a full table of {max:count} flows takes {need:bytes}, more than {share:percent} of this machine's {memory:bytes}", "une table pleine de {max:count} flux prend {need:bytes}, plus de {share:percent} des {memory:bytes} de cette machine"},
 
+	"lint_clean": {"nothing is wrong in the files that were read", "rien à redire aux fichiers lus"},
+	"lint_fixed": {"{file}: {count} {count:plural|line|lines} fixed; the file as it was is {backup}", "{file} : {count} {count:plural|ligne corrigée|lignes corrigées} ; le fichier d'avant est {backup}"},
+
 	"loader_decides":            {"sets {value}", "met {value}"},
 	"loader_overridden":         {"sets {value}, and {by} overrides it", "met {value}, puis {by} l'emporte"},
 	"loader_same":               {"sets {value}, as another line does", "met {value}, comme une autre ligne"},

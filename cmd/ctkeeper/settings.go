@@ -1,0 +1,12 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func newSettings(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "settings",
+		Short: "Every conntrack setting: check the files, foretell the next boot",
+	}
+	cmd.AddCommand(newSettingsLint(a), newSettingsBoot(a))
+	return cmd
+}
