@@ -3,6 +3,8 @@ package ctnetlink
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -44,7 +46,8 @@ type Follower struct {
 	dec  decoder
 	fl   flow.Flow
 	base uint64 // drops when the follower was opened
-	seen uint64
+	seen atomic.Uint64
+	mu   sync.Mutex // of lost
 	lost uint64
 }
 
@@ -93,11 +96,14 @@ func (f *Follower) Buffer() (int, error) {
 	return unix.GetsockoptInt(f.sock.fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 }
 
-// Seen is how many events were received; Lost how many the kernel dropped since the follower was opened.
-func (f *Follower) Seen() uint64 { return f.seen }
+// Seen is how many events were received. It may be asked while Run runs.
+func (f *Follower) Seen() uint64 { return f.seen.Load() }
 
-// Lost asks the kernel how many events it dropped: exactly, unlike ENOBUFS, which comes once for many.
+// Lost asks the kernel how many events it dropped since the follower was opened: exactly, unlike ENOBUFS,
+// which comes once for many. It may be asked while Run runs.
 func (f *Follower) Lost() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	// The kernel's count has 32 bits and wraps.
 	f.lost += uint64(uint32(f.drops()) - uint32(f.base+f.lost))
 	return f.lost
@@ -155,7 +161,7 @@ func (f *Follower) events(b []byte, fn func(EventKind, *flow.Flow) error) error 
 		if err := f.dec.decode(msg[bodyStart:], msg[headerLen], &f.fl); err != nil {
 			return err
 		}
-		f.seen++
+		f.seen.Add(1)
 		if err := fn(kind, &f.fl); err != nil {
 			return err
 		}
@@ -163,7 +169,7 @@ func (f *Follower) events(b []byte, fn func(EventKind, *flow.Flow) error) error 
 	return nil
 }
 
-// Close ends the subscription.
+// Close ends the subscription; end Run by its context first.
 func (f *Follower) Close() error {
 	if f.sock == nil {
 		return ErrClosed
