@@ -47,16 +47,21 @@ func (v *view) netnsFlag(assigns []assign) string {
 // the module's parameter.
 func (v *view) sysctl(a assign) string {
 	value := strconv.FormatInt(a.value, 10)
-	if a.name == "buckets" {
-		if val, ok := v.n.Settings["buckets"]; ok && val.Mode != 0 && val.Mode&0o200 == 0 && !v.elsewhere() {
-			return "echo " + value + " > /sys/module/nf_conntrack/parameters/hashsize"
-		}
+	if a.name == "buckets" && v.bucketsReadOnly() {
+		return "echo " + value + " > /sys/module/nf_conntrack/parameters/hashsize"
 	}
 	line := "sysctl -w " + v.key(a.name) + "=" + value
 	if !machineWide(a.name) && v.elsewhere() && v.n.Path != "" {
 		return "nsenter --net=" + v.n.Path + " " + line
 	}
 	return line
+}
+
+// bucketsReadOnly reports whether the sysctl key of buckets only tells: on old kernels it does, whatever
+// mode a copied tree has given the file.
+func (v *view) bucketsReadOnly() bool {
+	val, ok := v.n.Settings["buckets"]
+	return v.h.scansEntries() || ok && val.Mode != 0 && val.Mode&0o200 == 0 && !v.elsewhere()
 }
 
 func machineWide(name string) bool {

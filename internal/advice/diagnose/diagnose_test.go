@@ -327,3 +327,15 @@ func TestLogNeedsNamespace(t *testing.T) {
 		t.Errorf("the message is of %q, want web-1", f.Namespace)
 	}
 }
+
+func TestOldKernelsTakeBucketsByParameter(t *testing.T) {
+	s := healthy()
+	s.Host.Kernel = "3.10.0-1160.el7.x86_64"
+	setInt(&s.Namespaces[0], "buckets", 16384)
+	fill(&s.Namespaces[0], 262144, 262144)
+	r := diagnose.Diagnose(s)
+	f, ok := r.Find(diagnose.TableFull)
+	if !ok || len(f.Cure) == 0 || !slices.Contains(f.Cure[0].Sysctl, "echo 131072 > /sys/module/nf_conntrack/parameters/hashsize") {
+		t.Errorf("cure %v", f.Cure)
+	}
+}
