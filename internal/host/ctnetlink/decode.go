@@ -3,7 +3,6 @@ package ctnetlink
 import (
 	"encoding/binary"
 	"net/netip"
-	"time"
 
 	"ctkeeper/internal/conntrack/flow"
 )
@@ -157,72 +156,6 @@ func (d *decoder) end(rest []byte) error {
 	return nil
 }
 
-func (d *decoder) counters(typ uint16, v []byte, fl *flow.Flow, to *flow.Counters) error {
-	if d.want&flow.HasCounters == 0 {
-		return nil
-	}
-	fl.Present |= flow.HasCounters
-	for {
-		t, a, rest, ok := next(v)
-		if !ok {
-			return d.end(rest)
-		}
-		switch {
-		case t == 1 && len(a) == 8:
-			to.Packets = binary.BigEndian.Uint64(a)
-		case t == 2 && len(a) == 8:
-			to.Bytes = binary.BigEndian.Uint64(a)
-		case t == pad:
-		default:
-			d.keepNested(fl, a, t, typ)
-		}
-		v = rest
-	}
-}
-
-// pad is the number of the padding attribute in the nests that hold 64-bit values.
-const pad = 3
-
-func (d *decoder) timestamps(v []byte, fl *flow.Flow) error {
-	if d.want&flow.HasTimestamp == 0 {
-		return nil
-	}
-	for {
-		t, a, rest, ok := next(v)
-		if !ok {
-			return d.end(rest)
-		}
-		var err error
-		switch t {
-		case 1:
-			err = d.instant(a, flow.HasTimestamp, fl, &fl.Start)
-		case 2:
-			err = d.instant(a, flow.HasTimestamp, fl, &fl.Stop)
-		case pad:
-		default:
-			d.keepNested(fl, a, t, attrTimestamp)
-		}
-		if err != nil {
-			return err
-		}
-		v = rest
-	}
-}
-
-func (d *decoder) instant(v []byte, has flow.Fields, fl *flow.Flow, to *time.Time) error {
-	if len(v) != 8 {
-		return d.bad("length of a time")
-	}
-	if d.want&has == 0 {
-		return nil
-	}
-	fl.Present |= has
-	if ns := binary.BigEndian.Uint64(v); ns != 0 {
-		*to = time.Unix(0, int64(ns)).UTC()
-	}
-	return nil
-}
-
 func (d *decoder) nestedName(typ uint16, v []byte, has flow.Fields, fl *flow.Flow, to *string) error {
 	if d.want&has == 0 {
 		return nil
@@ -261,40 +194,6 @@ func (d *decoder) name(v []byte) string {
 		d.names[s] = s
 	}
 	return s
-}
-
-// keep stores an attribute that this version does not know, as it was received.
-func (d *decoder) keep(fl *flow.Flow, whole []byte) {
-	if d.want&flow.HasUnknown == 0 {
-		return
-	}
-	fl.Present |= flow.HasUnknown
-	fl.UnknownAttrs = append(fl.UnknownAttrs, whole...)
-	for len(fl.UnknownAttrs)%4 != 0 {
-		fl.UnknownAttrs = append(fl.UnknownAttrs, 0)
-	}
-}
-
-// keepNested stores an unknown attribute from inside a known one, in a nest of its own with the same
-// path (innermost type first).
-func (d *decoder) keepNested(fl *flow.Flow, v []byte, typ uint16, path ...uint16) {
-	if d.want&flow.HasUnknown == 0 {
-		return
-	}
-	fl.Present |= flow.HasUnknown
-	fl.UnknownAttrs = appendUnknown(fl.UnknownAttrs, v, typ, path...)
-}
-
-func appendUnknown(b, v []byte, typ uint16, path ...uint16) []byte {
-	var starts [4]int
-	for i := len(path) - 1; i >= 0; i-- {
-		b, starts[i] = openNest(b, path[i])
-	}
-	b = put(b, typ, v...)
-	for i := range path {
-		b = closeNest(b, starts[i])
-	}
-	return b
 }
 
 // address makes an address of 4 or 16 bytes.
