@@ -151,5 +151,6 @@ func (a *app) bootNotes(p boot.Prediction, say func(string, ...any) string) erro
 			return err
 		}
 	}
-	return nil
+	_, err := fmt.Fprintf(a.out, "\n%s\n", say("boot_scope"))
+	return err
 }

@@ -21,6 +21,9 @@ type Input struct {
 	Keepalive int64
 	// SlabObject is the bytes that one flow takes; 0: not known.
 	SlabObject uint64
+	// Others are the other network namespaces that track, by name: their timeouts and switches are
+	// their own, and no sysctl file reaches them.
+	Others []string
 	// Alone are files that the loaders are given by name, as in `sysctl -p FILE`, instead of those that
 	// a boot reads.
 	Alone []string
@@ -36,13 +39,13 @@ func FromSnapshot(s snapshot.Snapshot) Input {
 	in := Input{Files: s.Files, Kernel: k, Memory: s.Host.MemTotal, Module: s.Module, Programs: s.Programs}
 	for i := range s.Namespaces {
 		n := &s.Namespaces[i]
-		if in.Running == nil || n.Initial {
+		// A container's own values say nothing of what the host boots into.
+		inside := s.Source.InitNetns != nil && !*s.Source.InitNetns
+		if n.Initial || in.Running == nil && !inside {
 			in.Running = n.Settings
 		}
-		if n.Initial {
-			break
-		}
 	}
+	in.Others = others(s)
 	if s.Host.Slab != nil {
 		in.SlabObject = s.Host.Slab.ObjectSize
 	}
@@ -50,6 +53,17 @@ func FromSnapshot(s snapshot.Snapshot) Input {
 		in.Keepalive = *t + *p**i
 	}
 	return in
+}
+
+// others names the namespaces besides the first that are known to track.
+func others(s snapshot.Snapshot) []string {
+	var names []string
+	for _, n := range s.Namespaces {
+		if !n.Initial && n.Tracking != nil && *n.Tracking {
+			names = append(names, n.Name)
+		}
+	}
+	return names
 }
 
 // file finds a file by path, through links.

@@ -16,6 +16,9 @@ func (l *lint) usage() {
 		return
 	}
 	for _, f := range l.in.Files {
+		if f.Error != "" && f.Target == "" {
+			l.add(at{file: f.Path}, Warning, nil, message.New("lint_unreadable", "why", f.Error))
+		}
 		if path.Base(path.Dir(f.Path)) != "sysctl.d" {
 			continue
 		}
@@ -96,6 +99,7 @@ func (l *lint) outcomes() {
 		l.notPersisted(f)
 	}
 	l.sizes()
+	l.reach()
 }
 
 func known(v *int64) any {
@@ -108,6 +112,20 @@ func known(v *int64) any {
 func (l *lint) spot(r Ref, f Forecast, text string) at {
 	s, _ := settings.Lookup(f.Name)
 	return at{file: r.File, setting: s, col: max(r.Col, 1), entry: sysctlconf.Entry{Line: r.Line, Value: text, Kind: sysctlconf.Assign}}
+}
+
+// reach tells once that other namespaces keep their own values of what a file sets.
+func (l *lint) reach() {
+	if len(l.in.Others) == 0 {
+		return
+	}
+	for _, f := range l.boot.Settings {
+		s, _ := settings.Lookup(f.Name)
+		if o := f.Systemd; s.Scope == settings.Namespace && o.Source == SourceFile {
+			l.add(l.spot(*o.At, f, o.Text), Info, nil, message.New("lint_first_namespace", "count", len(l.in.Others), "names", l.in.Others[:min(3, len(l.in.Others))]))
+			return
+		}
+	}
 }
 
 // losers reports each line that another one overrides, once, naming who wins under each loader.

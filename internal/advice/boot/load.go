@@ -90,6 +90,7 @@ type option struct {
 func Simulate(in Input, loader Loader) Load {
 	l := Load{Files: order(in, loader)}
 	var options []*option
+	live := map[string]*option{}
 	for _, use := range l.Files {
 		if !use.Read {
 			continue
@@ -105,7 +106,7 @@ func Simulate(in Input, loader Loader) Load {
 				continue
 			}
 			o := &option{entry: e, at: at}
-			if loader == Systemd && !l.replace(options, o) {
+			if loader == Systemd && !l.replace(live, o) {
 				continue
 			}
 			options = append(options, o)
@@ -117,11 +118,8 @@ func Simulate(in Input, loader Loader) Load {
 
 // replace does what systemd does with a key that it has read already: the same value changes nothing, not
 // even the order; another value moves the key to the end; "-key" alone takes it out.
-func (l *Load) replace(options []*option, o *option) bool {
-	for _, old := range options {
-		if old.dead || old.entry.Path != o.entry.Path {
-			continue
-		}
+func (l *Load) replace(live map[string]*option, o *option) bool {
+	if old, ok := live[o.entry.Path]; ok {
 		if old.entry.Kind == o.entry.Kind && old.entry.Value == o.entry.Value {
 			l.Lost = append(l.Lost, Lost{Entry: o.entry, At: o.at, Why: FateSame, By: old.at})
 			return false
@@ -133,6 +131,7 @@ func (l *Load) replace(options []*option, o *option) bool {
 		old.dead = true
 		l.Lost = append(l.Lost, Lost{Entry: old.entry, At: old.at, Why: why, By: o.at})
 	}
+	live[o.entry.Path] = o
 	return true
 }
 

@@ -95,7 +95,7 @@ func TestWriters(t *testing.T) {
 		"/etc/firewalld/firewalld.conf": "CleanupModulesOnExit=yes\n",
 		"/etc/rc.local":                 "#!/bin/sh\nsysctl -w net.netfilter.nf_conntrack_acct=1\necho 77 > /proc/sys/net/netfilter/nf_conntrack_udp_timeout\n",
 	})
-	in.Programs = []snapshot.Program{{Name: "kube-proxy", Args: []string{"kube-proxy", "--conntrack-tcp-timeout-established=2h", "--conntrack-max-per-core", "0"}}}
+	in.Programs = []snapshot.Program{{Name: "dockerd"}, {Name: "kube-proxy", Args: []string{"kube-proxy", "--conntrack-tcp-timeout-established=2h", "--conntrack-max-per-core", "0"}}}
 	got := map[string]string{}
 	for _, w := range boot.Writers(in) {
 		value := "?"
@@ -105,7 +105,7 @@ func TestWriters(t *testing.T) {
 		got[w.Program+" "+w.Setting] = value
 	}
 	want := map[string]string{"kube-proxy tcp_timeout_established": "7200", "kube-proxy tcp_timeout_close_wait": "3600", "tuned max": "131072", "tuned buckets": "4096",
-		"ufw tcp_loose": "0", "firewalld *": "?", "rc.local acct": "1", "rc.local udp_timeout": "77"}
+		"ufw tcp_loose": "0", "firewalld *": "?", "dockerd *": "?", "rc.local acct": "1", "rc.local udp_timeout": "77"}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}

@@ -137,6 +137,15 @@ func firewalld(in Input) []Overwrite {
 		Where: message.New("boot_where_firewalld", "file", conf.Path)}}
 }
 
+// docker loads conntrack with its first NAT rule where nothing did before: with defaults, after the sysctl
+// files were read. It sets no conntrack key itself; a container's are given with --sysctl.
+func docker(in Input) []Overwrite {
+	if m := Module(in); !running(in, "dockerd") || m.When != WhenLate || m.Udev != nil {
+		return nil
+	}
+	return []Overwrite{{Program: "dockerd", Setting: "*", Running: true, Where: message.New("boot_where_docker", "file", ModulesLoad)}}
+}
+
 // localScripts finds rc.local lines that set a key with sysctl -w, or write below /proc/sys.
 func localScripts(in Input) []Overwrite {
 	var all []Overwrite

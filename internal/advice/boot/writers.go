@@ -29,6 +29,7 @@ func Writers(in Input) []Overwrite {
 	all = append(all, tuned(in)...)
 	all = append(all, ufw(in)...)
 	all = append(all, firewalld(in)...)
+	all = append(all, docker(in)...)
 	return append(all, localScripts(in)...)
 }
 

@@ -35,6 +35,9 @@ var lintText = map[string]text{
 	"lint_buckets_few":    {"max {max:count} over {buckets:count} buckets makes long chains and slow look-ups; {wanted:count} buckets suit it", "max {max:count} pour {buckets:count} buckets fait de longues chaînes et des recherches lentes ; {wanted:count} buckets conviennent"},
 	"lint_max_memory":     {"a full table of {max:count} flows takes {need:bytes}, more than {share:percent} of this machine's {memory:bytes}", "une table pleine de {max:count} flux prend {need:bytes}, plus de {share:percent} des {memory:bytes} de cette machine"},
 
+	"lint_unreadable": {"cannot be read: {why}", "illisible : {why}"},
+	"lint_first_namespace": {"timeouts and switches here reach the first namespace only; {count:count} {count:plural|other tracks with values of its own|others track with values of their own} ({names}): docker run --sysctl, the pod's securityContext.sysctls, the CNI tuning plugin or a unit sets those",
+		"les délais et les options d'ici ne touchent que le premier espace de noms ; {count:count} {count:plural|autre suit avec ses propres valeurs|autres suivent avec leurs propres valeurs} ({names}) : docker run --sysctl, le securityContext.sysctls du pod, le greffon CNI tuning ou une unité les règlent"},
 	"lint_clean": {"nothing is wrong in the files that were read", "rien à redire aux fichiers lus"},
 	"lint_fixed": {"{file}: {count} {count:plural|line|lines} fixed; the file as it was is {backup}", "{file} : {count} {count:plural|ligne corrigée|lignes corrigées} ; le fichier d'avant est {backup}"},
 
