@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -31,8 +32,20 @@ func newDoctor(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if a.netns != "" && a.netns != "all" {
+				s.Log.Groups = logOf(s)
+			}
 			return a.doctor(s)
 		},
+	})
+}
+
+// logOf leaves out the messages about other namespaces than those that were asked for.
+func logOf(s snapshot.Snapshot) []snapshot.LogGroup {
+	return slices.DeleteFunc(slices.Clone(s.Log.Groups), func(g snapshot.LogGroup) bool {
+		return g.NetnsInode != 0 && !slices.ContainsFunc(s.Namespaces, func(n snapshot.Namespace) bool {
+			return n.Inode == g.NetnsInode
+		})
 	})
 }
 

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"time"
 
 	"ctkeeper/internal/conntrack/message"
@@ -10,22 +11,46 @@ import (
 // past judges what the log tells of full tables that are not full now.
 func past(h *host) []Finding {
 	var all []Finding
+	var others []snapshot.LogGroup
 	for _, g := range h.s.Log.Groups {
-		switch g.Kind {
-		case snapshot.LogTableFull:
-			v := h.owner(g)
-			if v != nil && v.full() {
-				continue
-			}
-			all = append(all, h.tableWasFull(g, v))
-		case snapshot.LogExpectFull:
+		switch v := h.owner(g); {
+		case g.Kind == snapshot.LogExpectFull:
 			all = append(all, h.expectWasFull(g)...)
+		case g.Kind != snapshot.LogTableFull || v != nil && v.full():
+		case v != nil:
+			all = append(all, h.tableWasFull(g, v))
+		default:
+			others = append(others, g)
 		}
 	}
+	all = append(all, h.othersWereFull(others)...)
 	if len(all) == 0 {
 		all = append(all, h.unexplainedDrops()...)
 	}
 	return all
+}
+
+// othersWereFull is one finding for all the tables that the log names and nobody finds any more.
+func (h *host) othersWereFull(groups []snapshot.LogGroup) []Finding {
+	if len(groups) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(groups, func(a, b snapshot.LogGroup) int { return b.Last.Compare(a.Last) })
+	f := limitFinding(TableWasFull)
+	f.Cause = message.New("cause_was_full")
+	f.Cure = []Cure{do("ctkeeper plan", "cure_plan")}
+	for i, g := range groups {
+		if !h.old(g) {
+			f.Severity = Warning
+		}
+		if i < logNamespaces {
+			f.Evidence = append(f.Evidence, h.groupEvidence(g)...)
+		}
+	}
+	if more := len(groups) - logNamespaces; more > 0 {
+		f.Evidence = append(f.Evidence, evidence(h.logSource(), "ev_log_more", more))
+	}
+	return []Finding{f}
 }
 
 // owner is the namespace that a log group is about; nil when the log does not tell.
@@ -106,16 +131,11 @@ func (h *host) groupEvidence(g snapshot.LogGroup) []Evidence {
 }
 
 func (h *host) tableWasFull(g snapshot.LogGroup, v *view) Finding {
-	f := Finding{Code: TableWasFull, Severity: Warning, Confidence: 0.9, Evidence: h.groupEvidence(g)}
+	f := Finding{Code: TableWasFull, Severity: Warning, Confidence: 0.9, Namespace: v.name, Evidence: h.groupEvidence(g)}
 	if h.old(g) {
 		f.Severity = OK
 	}
 	f.Cause = message.New("cause_was_full")
-	if v == nil {
-		f.Cure = []Cure{do("ctkeeper plan", "cure_plan")}
-		return f
-	}
-	f.Namespace = v.name
 	if v.limited() && v.count.known {
 		f.Evidence = append(f.Evidence, v.roomEvidence()...)
 	}
@@ -161,7 +181,7 @@ func (h *host) unexplainedDrops() []Finding {
 			continue
 		}
 		f := Finding{Code: TableWasFull, Severity: OK, Confidence: 0.5, Namespace: v.name}
-		if len(h.s.Log.Sources) == 0 {
+		if h.noLog() {
 			f.Severity = Warning
 		}
 		f.Evidence = []Evidence{evidence(v.counterSource(), "ev_drop_unexplained", drop-failed,

@@ -44,12 +44,26 @@ func (v *view) presence() []Finding {
 	return append(all, f)
 }
 
+// logWords are in the names of what could not be read of the log.
+func logWords() []string { return []string{"kmsg", "journal", "/var/log", "kernel log"} }
+
+// noLog reports whether no log could be read: none was found, or all that could be opened are empty while
+// another refused.
+func (h *host) noLog() bool {
+	for _, s := range h.s.Log.Sources {
+		if s.Lines > 0 {
+			return false
+		}
+	}
+	return len(h.s.Log.Sources) == 0 || len(missing(h.s, logWords()...)) > 0
+}
+
 func (h *host) logUnavailable() []Finding {
-	if len(h.s.Log.Sources) > 0 {
+	if !h.noLog() {
 		return nil
 	}
 	f := Finding{Code: LogUnavailable, Severity: OK, Confidence: 0.95}
-	for _, m := range missing(h.s, "kmsg", "journal", "/var/log", "log") {
+	for _, m := range missing(h.s, logWords()...) {
 		f.Evidence = append(f.Evidence, evidence(m.Source, "ev_missing", m.Why))
 	}
 	f.Cause = message.New("cause_log_unavailable")

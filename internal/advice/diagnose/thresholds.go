@@ -99,6 +99,9 @@ const (
 	logLookAlike = 24 * time.Hour
 )
 
+// logNamespaces is how many lost namespaces' messages are shown.
+const logNamespaces = 3
+
 // Other limits.
 const (
 	limitNear = 0.9

@@ -63,13 +63,14 @@ var diagnoseEvidenceText = map[string]text{
 	},
 	"ev_log_netns": {"network namespace {value} is {name}", "l’espace de noms réseau {value} est {name}"},
 	"ev_log_netns_gone": {
-		"network namespace {value} is gone or was not found",
-		"l’espace de noms réseau {value} n’existe plus ou n’a pas été trouvé",
+		"network namespace {value} is gone, or was not looked at",
+		"l’espace de noms réseau {value} n’existe plus, ou n’a pas été examiné",
 	},
 	"ev_log_netns_untold": {
 		"this kernel does not say which of {value} network namespaces",
 		"ce noyau ne dit pas lequel des {value} espaces de noms réseau",
 	},
+	"ev_log_more": {"and {value:count} more network namespaces", "et {value:count} autres espaces de noms réseau"},
 	"ev_log_suppressed": {
 		"{value:count} network warnings of any kind were suppressed: no count of refused packets",
 		"{value:count} avertissements réseau de toute sorte ont été tus : ce n’est pas un compte de paquets refusés",
