@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,9 @@ func newDoctor(a *app) *cobra.Command {
   ctkeeper doctor --from ./bundle`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.format != "text" && a.format != "json" {
+				return usageError{fmt.Errorf("doctor --format %s: text or json", a.format)}
+			}
 			s, err := a.snapshot(cmd.Context(), collect.Options{Tracking: true})
 			if err != nil {
 				return err

@@ -65,7 +65,7 @@ var diagnoseText = map[string]text{
 	},
 	"verdict_buckets_too_few": {
 		"Not now: but there are too few buckets for the table’s max, and lookups slow down as it fills.",
-		"Pas maintenant : mais il y a trop peu d’alvéoles pour le maximum de la table, et les recherches ralentissent quand elle se remplit.",
+		"Pas maintenant : mais il y a trop peu de buckets pour le maximum de la table, et les recherches ralentissent quand elle se remplit.",
 	},
 	"verdict_timeout_breaks_idle": {
 		"It can break connections: the established timeout of {namespace} is below TCP keepalive.",
@@ -136,7 +136,7 @@ var diagnoseText = map[string]text{
 	"finding_half_open_flood":        {"flood of half-open connections", "avalanche de connexions à demi ouvertes"},
 	"finding_single_source":          {"one address fills the table", "une seule adresse remplit la table"},
 	"finding_close_wait_pressure":    {"half-closed connections pile up", "connexions à demi fermées en nombre"},
-	"finding_buckets_too_few":        {"too few buckets", "trop peu d’alvéoles"},
+	"finding_buckets_too_few":        {"too few buckets", "trop peu de buckets"},
 	"finding_max_exceeds_memory":     {"max exceeds memory", "maximum au-delà de la mémoire"},
 	"finding_max_unlimited":          {"no limit", "pas de limite"},
 	"finding_timeout_breaks_idle":    {"timeout breaks idle connections", "délai qui rompt les connexions muettes"},

@@ -32,7 +32,7 @@ var diagnoseCauseText = map[string]text{
 	},
 	"cause_early_drop_unlikely": {
 		"Early drop looks at 8 buckets and takes only flows that are not assured. There are too few of them, so most new flows find nothing to evict.",
-		"L’éviction regarde 8 alvéoles et ne prend que les flux non assurés. Ils sont trop peu nombreux : la plupart des nouveaux flux ne trouvent rien à évincer.",
+		"L’éviction regarde 8 buckets et ne prend que les flux non assurés. Ils sont trop peu nombreux : la plupart des nouveaux flux ne trouvent rien à évincer.",
 	},
 	"cause_max_unlimited": {
 		"nf_conntrack_max = 0 means no limit up to Linux 6.18 (newer kernels refuse the value). Flows take kernel memory that no cgroup is charged for.",
@@ -80,7 +80,7 @@ var diagnoseCauseText = map[string]text{
 	},
 	"cause_buckets": {
 		"max was raised and buckets were not. Chains grow, every packet’s lookup slows, and since Linux 5.15 chains that are too long refuse flows.",
-		"Le maximum a été relevé, pas les alvéoles. Les chaînes s’allongent, la recherche ralentit à chaque paquet, et depuis Linux 5.15 les chaînes trop longues refusent des flux.",
+		"Le maximum a été relevé, pas les buckets. Les chaînes s’allongent, la recherche ralentit à chaque paquet, et depuis Linux 5.15 les chaînes trop longues refusent des flux.",
 	},
 	"cause_max_exceeds_memory": {
 		"A full table would take this memory from everything else; the kernel cannot swap it.",
@@ -108,8 +108,8 @@ var diagnoseCauseText = map[string]text{
 	},
 	"cause_setting_invalid": {"The line does nothing, or not what it seems to say.", "La ligne ne fait rien, ou pas ce qu’elle semble dire."},
 	"cause_not_tracking": {
-		"No rule uses connection tracking in this namespace, so packets pass without an entry.",
-		"Aucune règle n’utilise le suivi de connexions dans cet espace de noms : les paquets passent sans entrée.",
+		"No rule uses connection tracking in this namespace, or no packet has met one yet: packets pass without an entry.",
+		"Aucune règle n’utilise le suivi de connexions dans cet espace de noms, ou aucun paquet n’en a encore rencontré : les paquets passent sans entrée.",
 	},
 	"cause_module_absent": {
 		"Neither built in nor loaded: no rule on this host has asked for connection tracking.",

@@ -15,7 +15,7 @@ var diagnoseCureText = map[string]text{
 	"cure_as_root": {"Run as root to read it:", "Lancer en root pour le lire :"},
 	"cure_buckets": {
 		"Let buckets follow max: {buckets:count} ({bytes:bytes}; the table is re-hashed once):",
-		"Faire suivre les alvéoles : {buckets:count} ({bytes:bytes} ; la table est rehachée une fois) :",
+		"Faire suivre les buckets : {buckets:count} ({bytes:bytes} ; la table est rehachée une fois) :",
 	},
 	"cure_expect_max": {"Raise expect_max to {max:count}:", "Relever expect_max à {max:count} :"},
 	"cure_half_open": {

@@ -45,7 +45,7 @@ var diagnoseEvidenceText = map[string]text{
 	},
 	"ev_refuse_probability": {
 		"when full, {value:percent} of new flows are refused: {unassured:count} evictable flows over {buckets:count} buckets",
-		"table pleine, {value:percent} des nouveaux flux sont refusés : {unassured:count} flux évinçables sur {buckets:count} alvéoles",
+		"table pleine, {value:percent} des nouveaux flux sont refusés : {unassured:count} flux évinçables sur {buckets:count} buckets",
 	},
 	"ev_refuse_probability_entries": {
 		"when full, {value:percent} of new flows are refused: this kernel looks at 8 flows, and {unassured:count} of {total:count} are evictable",
@@ -105,7 +105,7 @@ var diagnoseEvidenceText = map[string]text{
 	},
 	"ev_chain_mean": {
 		"{value} entries a chain on average ({count:count} flows, each twice, over {buckets:count} buckets)",
-		"{value} entrées par chaîne en moyenne ({count:count} flux, deux fois chacun, sur {buckets:count} alvéoles)",
+		"{value} entrées par chaîne en moyenne ({count:count} flux, deux fois chacun, sur {buckets:count} buckets)",
 	},
 	"ev_insert_failed": {
 		"{value:count} insertions failed ({rate:rate}), long chains left out",
@@ -124,7 +124,7 @@ var diagnoseEvidenceText = map[string]text{
 	"ev_be_liberal": {"tcp_be_liberal = {value}", "tcp_be_liberal = {value}"},
 	"ev_buckets": {
 		"{value:count} buckets for a max of {max:count}: {chain} entries a chain when full",
-		"{value:count} alvéoles pour un maximum de {max:count} : {chain} entrées par chaîne une fois pleine",
+		"{value:count} buckets pour un maximum de {max:count} : {chain} entrées par chaîne une fois pleine",
 	},
 	"ev_memory_need": {
 		"a full table takes {value:bytes} ({max:count} flows of {flow} bytes)",
@@ -147,7 +147,7 @@ var diagnoseEvidenceText = map[string]text{
 		"{value:count} ports trouvés pris en en cherchant un libre ({rate:rate})",
 	},
 	"ev_module_absent": {"no conntrack settings and no conntrack module (kernel {value})", "ni réglages ni module conntrack (noyau {value})"},
-	"ev_not_tracking":  {"no rule tracks connections in {value}", "aucune règle ne suit de connexions dans {value}"},
+	"ev_not_tracking":  {"no flow, and no counter that ever rose, in {value}", "aucun flux, et aucun compteur qui ait jamais monté, dans {value}"},
 	"ev_missing":       {"not read: {value}", "non lu : {value}"},
 	"ev_files": {
 		"{used:count} of {max:count} open files ({value:percent})",
