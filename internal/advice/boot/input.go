@@ -13,6 +13,7 @@ type Input struct {
 	Files    []snapshot.File
 	Kernel   settings.Kernel
 	Memory   uint64 // bytes; 0: not known
+	CPUs     int    // 0: not known
 	Module   snapshot.Module
 	Programs []snapshot.Program
 	// Running are the values in force in the first namespace, by logical name.
@@ -36,7 +37,7 @@ type Input struct {
 func FromSnapshot(s snapshot.Snapshot) Input {
 	k, _ := settings.ParseKernel(s.Host.Kernel)
 	k.HZ, k.PageSize, k.Bits = s.Host.HZ, s.Host.PageSize, s.Host.Bits
-	in := Input{Files: s.Files, Kernel: k, Memory: s.Host.MemTotal, Module: s.Module, Programs: s.Programs}
+	in := Input{Files: s.Files, Kernel: k, Memory: s.Host.MemTotal, CPUs: s.Host.CPUs, Module: s.Module, Programs: s.Programs}
 	for i := range s.Namespaces {
 		n := &s.Namespaces[i]
 		// A container's own values say nothing of what the host boots into.

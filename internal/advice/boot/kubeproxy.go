@@ -26,8 +26,9 @@ func kubeProxyTimeouts() map[string][2]string {
 func kubeProxy(in Input) []Overwrite {
 	var all []Overwrite
 	for _, p := range in.Programs {
-		if path.Base(p.Name) == "kube-proxy" {
-			all = append(all, kubeProxyProcess(in, p)...)
+		switch name := path.Base(p.Name); name {
+		case "kube-proxy", "k3s", "k3s-server", "k3s-agent":
+			all = append(all, kubeProxyProcess(in, p, name)...)
 		}
 	}
 	if len(all) > 0 {
@@ -35,7 +36,7 @@ func kubeProxy(in Input) []Overwrite {
 	}
 	for _, f := range in.Files {
 		if isKubeProxyConfig(f) {
-			all = append(all, kubeProxyValues(kubeConfig{file: f})...)
+			all = append(all, kubeProxyValues(kubeConfig{program: "kube-proxy", file: f, cpus: in.CPUs})...)
 			break
 		}
 	}
@@ -48,13 +49,25 @@ func isKubeProxyConfig(f snapshot.File) bool {
 }
 
 type kubeConfig struct {
+	program string
+	cpus    int
 	args    []string
 	file    snapshot.File
 	running bool
 }
 
-func kubeProxyProcess(in Input, p snapshot.Program) []Overwrite {
-	c := kubeConfig{args: p.Args, running: true}
+// kubeProxyProcess reads a process's flags. k3s has kube-proxy inside and sets the same values; it takes
+// the flags as --kube-proxy-arg=FLAG=VALUE.
+func kubeProxyProcess(in Input, p snapshot.Program, name string) []Overwrite {
+	c := kubeConfig{program: name, cpus: in.CPUs, running: true}
+	for i, a := range p.Args {
+		if arg, ok := strings.CutPrefix(a, "--kube-proxy-arg="); ok {
+			a = "--" + strings.TrimPrefix(arg, "--")
+		} else if i > 0 && p.Args[i-1] == "--kube-proxy-arg" {
+			a = "--" + strings.TrimPrefix(a, "--")
+		}
+		c.args = append(c.args, a)
+	}
 	for _, name := range ProgramPaths(p.Args) {
 		if f, ok := in.file(name); ok {
 			c.file = f
@@ -68,13 +81,16 @@ func kubeProxyValues(c kubeConfig) []Overwrite {
 	defaults := map[string]int64{"tcp_timeout_established": 86400, "tcp_timeout_close_wait": 3600}
 	for _, name := range []string{"max", "tcp_timeout_established", "tcp_timeout_close_wait", "udp_timeout", "udp_timeout_stream", "tcp_be_liberal"} {
 		names := kubeProxyTimeouts()[name]
-		o := Overwrite{Program: "kube-proxy", Setting: name, Running: c.running,
+		o := Overwrite{Program: c.program, Setting: name, Running: c.running,
 			Where: message.New("boot_where_kube_proxy", "flag", names[0], "field", "conntrack."+names[1])}
 		text, at, given := c.value(names)
 		if !given {
 			v, ok := defaults[name]
 			if !ok && name != "max" {
 				continue
+			}
+			if name == "max" {
+				v, ok = c.max(32768)
 			}
 			if ok {
 				o.Value = &v
@@ -86,13 +102,28 @@ func kubeProxyValues(c kubeConfig) []Overwrite {
 		if ok && v == 0 {
 			continue // 0 leaves the setting alone
 		}
-		if ok && name != "max" { // max is per core, and has a floor: not known here
+		if name == "max" && ok {
+			v, ok = c.max(v)
+		}
+		if ok {
 			o.Value = &v
 		}
 		o.At = at
 		all = append(all, o)
 	}
 	return all
+}
+
+// max is so many a core, and --conntrack-min at least. Releases differ above 32 cores (some cap it at
+// 1048576), so that is not foretold.
+func (c kubeConfig) max(perCore int64) (int64, bool) {
+	floor := int64(131072)
+	if text, _, given := c.value([2]string{"--conntrack-min", "min"}); given {
+		if v, ok := kubeNumber(text); ok {
+			floor = v
+		}
+	}
+	return max(perCore*int64(c.cpus), floor), c.cpus > 0 && c.cpus <= 32
 }
 
 // value finds a flag, or its field in the configuration file; the file wins where both are given, as in

@@ -17,7 +17,8 @@ func Paths() []string {
 		"/etc/firewalld/firewalld.conf",
 		"/etc/tuned/active_profile", "/etc/tuned/*/tuned.conf", "/etc/tuned/profiles/*/tuned.conf",
 		"/usr/lib/tuned/*/tuned.conf", "/usr/lib/tuned/profiles/*/tuned.conf",
-		"/var/lib/kube-proxy/*", "/etc/kubernetes/*kube-proxy*", "/etc/kubernetes/manifests/kube-proxy*",
+		// Never a kubeconfig: it holds credentials.
+		"/var/lib/kube-proxy/config.conf", "/var/lib/kube-proxy/kube-proxy-config.yaml", "/etc/kubernetes/kube-proxy-config.yaml",
 		"/etc/docker/daemon.json",
 		"/etc/rc.local", "/etc/rc.d/rc.local", "/etc/conntrackd/conntrackd.conf")
 }

@@ -110,3 +110,28 @@ func TestWriters(t *testing.T) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }
+
+func TestKubeProxyMaxByCores(t *testing.T) {
+	in := host(snapshot.ModuleLoaded, nil)
+	in.CPUs = 8
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"kube-proxy"}, "262144"},
+		{[]string{"kube-proxy", "--conntrack-max-per-core=1000", "--conntrack-min", "5000"}, "8000"},
+		{[]string{"kube-proxy", "--conntrack-max-per-core=0"}, "none"},
+		{[]string{"k3s", "server", "--kube-proxy-arg=conntrack-max-per-core=20000"}, "160000"},
+	} {
+		in.Programs = []snapshot.Program{{Name: c.args[0], Args: c.args}}
+		got := "none"
+		for _, w := range boot.Writers(in) {
+			if w.Setting == "max" && w.Value != nil {
+				got = fmt.Sprint(*w.Value)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%v: max %s, want %s", c.args, got, c.want)
+		}
+	}
+}

@@ -25,7 +25,8 @@ var directories = [...]struct{ dir, suffix string }{
 
 // single are files of their own.
 var single = [...]string{
-	"/etc/sysctl.conf", "/etc/modules", "/proc/cmdline",
+	"/etc/sysctl.conf", "/etc/modules", "/etc/initramfs-tools/modules", "/proc/cmdline", "/etc/rc.local", "/etc/rc.d/rc.local",
+	"/var/lib/kube-proxy/config.conf", "/var/lib/kube-proxy/kube-proxy-config.yaml", "/etc/kubernetes/kube-proxy-config.yaml",
 	"/etc/ufw/sysctl.conf", "/etc/ufw/ufw.conf", "/etc/default/ufw",
 	"/etc/firewalld/firewalld.conf", "/etc/docker/daemon.json",
 	"/etc/tuned/active_profile", "/etc/systemd/system/systemd-sysctl.service",
