@@ -20,8 +20,11 @@ func chainTooLong(v *view) (Finding, bool) {
 		f.Severity = Critical
 		f.Evidence = append(f.Evidence, evidence(v.counterSource(), "ev_chain", n, "rate", rate,
 			"seconds", v.interval.Seconds()))
-	} else if total, ok := v.n.Counter("chain_toolong"); ok && total > 0 {
+	} else if total, known := v.n.Counter("chain_toolong"); known && total > 0 {
 		f.Severity = Warning
+		if ok && !v.longChains() {
+			f.Severity = OK // the counter remembers what was cured since
+		}
 		f.Evidence = append(f.Evidence, evidence(v.counterSource(), "ev_chain_total", total))
 	} else {
 		return Finding{}, false
@@ -32,6 +35,14 @@ func chainTooLong(v *view) (Finding, bool) {
 	}
 	f.Cure = v.moreBuckets()
 	return f, true
+}
+
+// longChains reports whether chains are long now, or will be when the table is full.
+func (v *view) longChains() bool {
+	if !v.buckets.known || v.buckets.n <= 0 {
+		return true
+	}
+	return v.max.n > bucketsRatio*v.buckets.n || 2*float64(v.count.n)/float64(v.buckets.n) > chainMean
 }
 
 // moreBuckets makes buckets follow max; on a table whose buckets follow already there is nothing to set.

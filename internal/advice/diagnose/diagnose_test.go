@@ -137,6 +137,11 @@ var cases = map[string]struct {
 		raise(n, "chain_toolong", 40)
 		raise(n, "insert_failed", 40)
 	}, want{"chain_too_long", "critical", []string{"chain_too_long", "buckets_too_few"}, nil}},
+	"long chains once": {func(s *snapshot.Snapshot, n *snapshot.Namespace) {
+		for i := range n.Readings {
+			n.Readings[i].Counters["chain_toolong"] = 7
+		}
+	}, want{"healthy", "ok", nil, []string{"chain_too_long"}}},
 	"invalid": {func(s *snapshot.Snapshot, n *snapshot.Namespace) {
 		raise(n, "invalid", 4000)
 	}, want{"invalid_packets", "warning", []string{"invalid_packets"}, nil}},

@@ -15,14 +15,11 @@ func sizing(h *host) []Finding {
 }
 
 func (v *view) bucketsTooFew() []Finding {
-	if !v.buckets.known || v.buckets.n <= 0 {
+	if !v.buckets.known || v.buckets.n <= 0 || !v.longChains() {
 		return nil
 	}
 	ratio := float64(v.max.n) / float64(v.buckets.n)
 	mean := 2 * float64(v.count.n) / float64(v.buckets.n)
-	if ratio <= bucketsRatio && mean <= chainMean {
-		return nil
-	}
 	f := Finding{Code: BucketsTooFew, Severity: Warning, Confidence: 0.9}
 	f.Evidence = []Evidence{evidence(v.source("buckets"), "ev_buckets", v.buckets.n, "max", v.max.n,
 		"ratio", ratio, "chain", 2*ratio)}
