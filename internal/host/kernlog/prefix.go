@@ -384,7 +384,7 @@ func (p *stripped) cutJSON() bool {
 	p.see(j.stamp())
 	p.foreign = j.Transport != "" && j.Transport != "kernel" && !carrier(j.Identifier) || j.Pri != nil && *j.Pri>>3 != 0
 	p.rest, p.dated = strings.TrimRight(j.text(), "\r\n"), false
-	return p.rest != ""
+	return true
 }
 
 // text is the message; journald writes one that is not UTF-8 as a list of bytes.
