@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"ctkeeper/internal/conntrack/message"
@@ -109,7 +110,7 @@ func (v *view) logEvidence(kind snapshot.LogKind) []Evidence {
 func (h *host) groupEvidence(g snapshot.LogGroup) []Evidence {
 	seen := g.Lines + g.Repeated
 	code := "ev_log"
-	pairs := []any{"example", g.Example}
+	pairs := []any{"example", withoutRecord(g.Example)}
 	if !g.Last.IsZero() {
 		code = "ev_log_last"
 		pairs = append(pairs, "last", g.Last.UTC().Format(time.RFC3339))
@@ -128,6 +129,15 @@ func (h *host) groupEvidence(g snapshot.LogGroup) []Evidence {
 		all = append(all, evidence(h.logSource(), "ev_log_suppressed", g.Suppressed))
 	}
 	return all
+}
+
+// withoutRecord is a log line without the numbers that /dev/kmsg puts before it: "4,465,7560059303,-;".
+func withoutRecord(line string) string {
+	head, rest, ok := strings.Cut(line, ";")
+	if ok && strings.Trim(head, "0123456789,-c") == "" {
+		return rest
+	}
+	return line
 }
 
 func (h *host) tableWasFull(g snapshot.LogGroup, v *view) Finding {
