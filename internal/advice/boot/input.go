@@ -133,25 +133,29 @@ func (in Input) keys() []string {
 // that were seen.
 func (in Input) keysOf(s settings.Setting) []settings.Key {
 	_, running := in.Running[s.Name]
-	if len(in.Running) > 0 && !running && in.Module.State != snapshot.ModuleAbsent && len(s.KeysOn(in.Kernel)) > 0 && !s.ReadOnly && in.live() {
-		return nil
+	if !running && !s.ReadOnly && in.live() && in.Module.State != snapshot.ModuleAbsent {
+		return nil // all values were read, and this was not among them
 	}
+	onKernel := s.KeysOn(in.Kernel)
 	var keys []settings.Key
 	for _, k := range s.Keys {
-		switch {
-		case k.Family == settings.Parameter:
-			continue
-		case k.Family == settings.Legacy && in.Module.Legacy:
-		case k.Family == settings.Legacy && (in.Module.Modern || !contains(s.KeysOn(in.Kernel), k)):
-			continue
-		case k.Family == settings.Modern && in.Module.Legacy && !in.Module.Modern:
-			continue
-		case k.Family == settings.Modern && !running && !contains(s.KeysOn(in.Kernel), k):
-			continue
+		if in.hasFamily(k.Family, running || contains(onKernel, k)) {
+			keys = append(keys, k)
 		}
-		keys = append(keys, k)
 	}
 	return keys
+}
+
+// hasFamily reports whether a key of the family is here; known is what the kernel's version, or the value
+// that was read, says of it.
+func (in Input) hasFamily(f settings.Family, known bool) bool {
+	switch f {
+	case settings.Modern:
+		return known && (in.Module.Modern || !in.Module.Legacy)
+	case settings.Legacy:
+		return in.Module.Legacy || known && !in.Module.Modern
+	}
+	return false
 }
 
 // live reports whether the running values are complete enough to say which keys the kernel lacks.

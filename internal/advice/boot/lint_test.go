@@ -1,7 +1,7 @@
 package boot_test
 
 import (
-	"math/rand"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -117,7 +117,7 @@ func FuzzLint(f *testing.F) {
 	if len(seeds) == 0 {
 		f.Fatal("no seeds")
 	}
-	r := rand.New(rand.NewSource(1))
+	r := rand.New(rand.NewPCG(1, 0))
 	for range 20 {
 		seeds = append(seeds, randomFile(r))
 	}

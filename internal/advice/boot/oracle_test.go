@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math/rand"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path"
@@ -193,7 +193,7 @@ func TestRandomFilesAsTheRealLoaders(t *testing.T) {
 	keys, wrote := scratchKeys(), 0
 	sandbox(t, func() error {
 		for seed := range *trees {
-			tr := randomTree(rand.New(rand.NewSource(int64(seed))))
+			tr := randomTree(rand.New(rand.NewPCG(uint64(seed), 0)))
 			for loader, program := range programs {
 				want, err := ask(tr, keys, program...)
 				if err != nil {
@@ -216,15 +216,15 @@ func TestRandomFilesAsTheRealLoaders(t *testing.T) {
 	t.Logf("%d trees, %d values compared", *trees, wrote)
 }
 
-func pick(r *rand.Rand, from ...string) string { return from[r.Intn(len(from))] }
+func pick(r *rand.Rand, from ...string) string { return from[r.IntN(len(from))] }
 
 func randomTree(r *rand.Rand) tree {
 	tr := tree{}
-	for range 1 + r.Intn(6) {
+	for range 1 + r.IntN(6) {
 		dir := pick(r, "/etc", "/run", "/usr/local/lib", "/usr/lib")
 		name := pick(r, "10-a.conf", "10-b.conf", "50-ct.conf", "9-x.conf", "99-sysctl.conf", "99-z.conf", "Z.conf", "_.conf", ".hidden.conf", ".conf", "plain", "x.conf~", "é.conf")
 		file := dir + "/sysctl.d/" + name
-		switch r.Intn(10) {
+		switch r.IntN(10) {
 		case 0:
 			tr[file] = "-> " + pick(r, "/dev/null", "/nonexistent", "../sysctl.conf", "/etc/sysctl.d/50-ct.conf", "10-a.conf")
 		case 1:
@@ -233,7 +233,7 @@ func randomTree(r *rand.Rand) tree {
 			tr[file] = randomFile(r)
 		}
 	}
-	if r.Intn(3) > 0 {
+	if r.IntN(3) > 0 {
 		tr["/etc/sysctl.conf"] = randomFile(r)
 	}
 	return tr
@@ -241,7 +241,7 @@ func randomTree(r *rand.Rand) tree {
 
 func randomFile(r *rand.Rand) string {
 	var b strings.Builder
-	for range r.Intn(8) {
+	for range r.IntN(8) {
 		b.WriteString(randomLine(r))
 		b.WriteString(pick(r, "\n", "\n", "\n", "\n", "\r\n", "\n\n", "\r", "\n\r", "\x00\n", ""))
 	}
@@ -249,7 +249,7 @@ func randomFile(r *rand.Rand) string {
 }
 
 func randomLine(r *rand.Rand) string {
-	switch r.Intn(14) {
+	switch r.IntN(14) {
 	case 0:
 		return pick(r, "# note", "; note", "  # note", "#net.netfilter.nf_conntrack_max=9", "")
 	case 1:

@@ -76,10 +76,17 @@ func Persist(in Input, wanted map[string]int64) (Changes, error) {
 	if m := Module(in); m.When == WhenLate || m.When == WhenUnknown && in.Module.State != snapshot.ModuleBuiltIn && m.By == nil {
 		c.write(ModulesLoad, []byte("# Loads conntrack before sysctl files are read; written by ctkeeper.\nnf_conntrack\n"), message.New("persist_modules_load", "file", ModulesLoad))
 	}
+	c.check(wanted)
+	return c, nil
+}
+
+// check foretells the boot that the changes lead to, and keeps what does not come out as wanted.
+func (c *Changes) check(wanted map[string]int64) {
 	p := Predict(c.After)
 	for _, name := range sorted(wanted) {
-		f, ok := p.Setting(name)
-		if !ok || f.Systemd.Value == nil || f.Procps.Value == nil || *f.Systemd.Value != want(in, name, wanted[name]) || *f.Procps.Value != want(in, name, wanted[name]) {
+		f, _ := p.Setting(name)
+		v := want(c.After, name, wanted[name])
+		if f.Systemd.Value == nil || f.Procps.Value == nil || *f.Systemd.Value != v || *f.Procps.Value != v {
 			c.Unmet = append(c.Unmet, name)
 		}
 	}
@@ -88,7 +95,6 @@ func Persist(in Input, wanted map[string]int64) (Changes, error) {
 			c.Writers = append(c.Writers, w)
 		}
 	}
-	return c, nil
 }
 
 // want is the value that reads back: buckets are rounded up.

@@ -2,7 +2,7 @@ package boot_test
 
 import (
 	"fmt"
-	"math/rand"
+	"math/rand/v2"
 	"testing"
 
 	"ctkeeper/internal/advice/boot"
@@ -61,7 +61,7 @@ func TestPredict(t *testing.T) {
 // TestPersistWins holds that whatever the files, the wanted values hold under both loaders afterwards.
 func TestPersistWins(t *testing.T) {
 	for seed := range 400 {
-		r := rand.New(rand.NewSource(int64(seed)))
+		r := rand.New(rand.NewPCG(uint64(seed), 0))
 		state := []snapshot.ModuleState{snapshot.ModuleBuiltIn, snapshot.ModuleLoaded, snapshot.ModuleAbsent}[seed%3]
 		in := host(state, randomTree(r))
 		wanted := map[string]int64{"max": int64(100000 + seed), "udp_timeout": 45}
