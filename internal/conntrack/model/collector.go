@@ -1,0 +1,178 @@
+package model
+
+import (
+	"ctkeeper/internal/conntrack/flow"
+	"ctkeeper/internal/conntrack/packet"
+)
+
+// collector is the kernel's worker that reaps expired flows (gc_worker, 6.18): a pass over the whole
+// table, whose distance to the next follows from the mean time that flows had left.
+type collector struct {
+	next  int64 // when the next pass begins or goes on; -1 before the first packet
+	begin int64 // of the pass under way
+	slot  uint32
+	busy  bool
+	early bool // a packet was refused: take what is not assured, or closing, over 95 %
+	took  bool // the pass under way does so
+	sum   int64
+	nodes int64
+	least int64 // the earliest deadline met in the pass
+}
+
+const (
+	gcMin        = 1 * second
+	gcMax        = 60 * second
+	gcClamp      = 300 * second
+	gcInitNodes  = 100
+	gcTick       = 4 * second / 1000 // at HZ=250
+	gcTickReaps  = 64000 / 250
+	gcOldParts   = 128
+	gcOldPause   = 125 * second / 1000
+	gcFirstPause = 1 * second
+)
+
+// collect runs the passes that are due by now.
+func (m *Model) collect(now int64) {
+	g := &m.gc
+	if g.next < 0 {
+		g.next = now + gcFirstPause
+		if m.cfg.GCPhase > 0 {
+			g.next = now + m.cfg.GCPhase
+		}
+		return
+	}
+	for g.next < now {
+		if m.count == 0 && !g.busy {
+			g.next += (now - g.next + gcMax - 1) / gcMax * gcMax
+			return
+		}
+		if m.prof.AdaptiveGC {
+			m.pass(g.next)
+		} else {
+			m.oldPass(g.next)
+		}
+		if !g.busy && g.least > g.next && g.least < 1<<62 {
+			m.idle(now)
+		}
+	}
+}
+
+// idle skips passes that would find nothing: no deadline lies before them.
+func (m *Model) idle(now int64) {
+	g := &m.gc
+	if quiet := min(now, g.least-gcClamp) - g.next; quiet > gcMax && m.prof.AdaptiveGC {
+		g.next += quiet / gcMax * gcMax
+	}
+}
+
+// pass scans from where it stopped to the end, or until a tick's worth of flows is reaped.
+func (m *Model) pass(at int64) {
+	g := &m.gc
+	if !g.busy {
+		*g = collector{next: g.next, begin: at, busy: true, early: g.early, took: g.early, sum: gcInitNodes * gcMax, nodes: gcInitNodes, least: 1 << 62}
+	}
+	if g.slot = m.scan(at, g.slot, uint32(len(m.index.slots))); int(g.slot) < len(m.index.slots) {
+		g.next = at + gcTick
+		return
+	}
+	if g.took {
+		g.early = false
+	}
+	g.busy, g.slot = false, 0
+	pause := min(max(g.sum/g.nodes, gcMin), gcMax)
+	g.next = at + max(pause-(at-g.begin), gcTick)
+}
+
+// scan reaps in slots [from, to) and returns where it stopped.
+func (m *Model) scan(at int64, from, to uint32) uint32 {
+	g := &m.gc
+	reaped := 0
+	for i := from; i < to; {
+		s := m.index.slots[i]
+		if s == 0 {
+			i++
+			continue
+		}
+		f := uint32(s) - 1
+		tr := m.arena.track(f)
+		switch left := tr.deadline - at; {
+		case left <= 0:
+			m.remove(f, Expired, tr.deadline)
+			if reaped++; reaped > gcTickReaps {
+				return i
+			}
+		case g.took && m.crowded() && expendable(m.arena.head(f), tr):
+			m.stats.GCDropped++
+			m.remove(f, Collected, at)
+		default:
+			g.sum += 2 * min(max(left, gcMin), gcClamp)
+			g.nodes += 2
+			g.least = min(g.least, tr.deadline)
+			i++
+		}
+	}
+	return to
+}
+
+// crowded: the count is at 95 % of the limit, reckoned as the kernel does, in whole hundredths.
+func (m *Model) crowded() bool {
+	limit := m.set.Max / 100 * 95
+	return limit > 0 && int64(m.count) > limit
+}
+
+// expendable flows are not assured, or closing.
+func expendable(hd *head, tr *track) bool {
+	if tr.status&uint16(flow.Assured) == 0 {
+		return true
+	}
+	return flow.MakeState(flow.Proto(hd.key.Proto), tr.state).Closing()
+}
+
+// oldPass scans a part of the table (to 5.13).
+func (m *Model) oldPass(at int64) {
+	g := &m.gc
+	n := uint32(len(m.index.slots))
+	g.least, g.took = 1<<62, g.early
+	from := min(g.slot, n)
+	to := min(from+max(n/gcOldParts, 1), n)
+	for from < to {
+		from = m.scan(at, from, to)
+	}
+	g.slot, g.early = to%n, false
+	g.least = 0
+	g.next = at + gcOldPause
+}
+
+// Load puts a flow into the table that came from elsewhere, such as a ctnetlink dump: its timer ends at
+// deadline. The reply tuple may be any other than the original's inverse.
+func (m *Model) Load(orig, reply packet.Tuple, status flow.Status, state flow.State, created, deadline int64) bool {
+	k, turn, ok := orig.Canonical()
+	if !ok {
+		return false
+	}
+	rk, rturn, ok := reply.Canonical()
+	if !ok {
+		return false
+	}
+	hash := k.Hash(m.cfg.Seed)
+	if _, _, found := m.find(&k, hash, turn); found || m.set.Max != 0 && int64(m.count) >= m.set.Max {
+		return false
+	}
+	i := m.arena.alloc()
+	hd, tr := m.arena.head(i), m.arena.track(i)
+	*hd = head{key: k, turn: turn, created: created}
+	*tr = track{deadline: deadline, status: uint16(status), state: state.Number()}
+	if state.Proto() == flow.TCP {
+		tr.flags = [2]uint8{fSackPerm | fBeLiberal, fSackPerm | fBeLiberal}
+	}
+	if !same(&k, &rk) || turn == rturn {
+		e := m.extra(hd)
+		e.reply, e.replyTurn = rk, rturn
+		hd.flags |= hNAT
+		m.index.insert(uint32(rk.Hash(m.cfg.Seed)>>32), i)
+	}
+	m.insert(i, hd, tr, hash)
+	m.stats.New--
+	m.stats.Insert++
+	return true
+}

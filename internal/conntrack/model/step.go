@@ -1,0 +1,211 @@
+package model
+
+import (
+	"ctkeeper/internal/conntrack/flow"
+	"ctkeeper/internal/conntrack/packet"
+)
+
+// accept says what a tracker made of a packet.
+type accept uint8
+
+const (
+	accepted      accept = iota + 1
+	ignored              // attached to its flow, which stays as it is
+	refusedPacket        // invalid
+	killedFlow           // accepted, and its flow is gone
+	again                // the flow was killed to be opened anew
+)
+
+const keepTimer = -1 << 63
+
+// step is one packet on its way through.
+type step struct {
+	p   *packet.Packet
+	hd  *head
+	tr  *track
+	i   uint32
+	dir uint8
+	new bool
+	now int64
+	// timeout is the new timer; keepTimer leaves it alone, and the packet uncounted.
+	timeout int64
+	reason  Reason
+}
+
+// Step takes one packet at now (nanoseconds, never before the last packet's) and returns what conntrack
+// makes of it. It allocates nothing but room for new flows.
+func (m *Model) Step(now int64, p *packet.Packet) Verdict {
+	m.now = max(m.now, now)
+	if m.gc.next < m.now {
+		m.collect(m.now)
+	}
+	switch p.Kind {
+	case packet.Tracked:
+	case packet.Queued:
+		return Verdict{Result: FragQueued}
+	case packet.Dropped:
+		return Verdict{Result: IPDropped}
+	default:
+		return Verdict{Result: NotIP}
+	}
+	if p.Proto() == uint8(flow.ICMP) && p.Family() == 4 || p.Proto() == uint8(flow.ICMPv6) && p.Family() == 6 {
+		if v, done := m.icmpErrors(p); done {
+			return v
+		}
+	}
+	switch p.Fault {
+	case packet.NoTransport, packet.NoTuple, packet.NotInvertible:
+		m.stats.Invalid++
+		return Verdict{Result: Invalid}
+	case packet.Short:
+		if tooShortForPorts(p) {
+			m.stats.Invalid++
+			return Verdict{Result: Invalid}
+		}
+	}
+	for range 2 {
+		v, repeat := m.track(p)
+		if !repeat {
+			return v
+		}
+	}
+	m.stats.Drop++
+	return Verdict{Result: Dropped}
+}
+
+func tooShortForPorts(p *packet.Packet) bool { return len(p.Payload) < 4 }
+
+// track looks the packet's flow up, makes it if need be, and runs its tracker.
+func (m *Model) track(p *packet.Packet) (v Verdict, repeat bool) {
+	s := step{p: p, now: m.now}
+	i, dir, ok := m.find(&p.Key, p.Hash, p.Turn)
+	if ok && m.now >= m.arena.track(i).deadline {
+		m.remove(i, Expired, m.arena.track(i).deadline)
+		ok = false
+	}
+	if ok {
+		s.i, s.dir = i, dir
+	} else {
+		if !m.room(p.Hash, p.Turn) {
+			m.stats.Drop++
+			m.stats.Refused++
+			m.logFull()
+			return Verdict{Result: Refused}, false
+		}
+		s.new, s.i = true, m.arena.alloc()
+		*m.arena.head(s.i) = head{key: p.Key, turn: p.Turn, created: m.now}
+		*m.arena.track(s.i) = track{}
+		m.expected(&s)
+	}
+	s.hd, s.tr = m.arena.head(s.i), m.arena.track(s.i)
+	return m.finish(&s, m.dispatch(&s))
+}
+
+// finish does what follows the tracker's answer: confirming a new flow, timers, counters, SEEN_REPLY.
+func (m *Model) finish(s *step, a accept) (v Verdict, repeat bool) {
+	v.Reason, v.Reply = s.reason, s.dir == 1
+	switch a {
+	case again:
+		m.remove(s.i, Killed, s.now)
+		return v, true
+	case refusedPacket:
+		m.stats.Invalid++
+		if s.new {
+			m.forget(s.hd)
+			m.arena.release(s.i)
+		}
+		return Verdict{Result: Invalid, Reason: s.reason}, false
+	}
+	v.Result = m.info(s)
+	if a == accepted && s.timeout != keepTimer {
+		s.tr.deadline = s.now + s.timeout
+	}
+	if a != ignored && s.timeout != keepTimer {
+		m.account(s)
+	}
+	if s.new {
+		if !m.confirm(s) {
+			return Verdict{Result: Dropped}, false
+		}
+	}
+	if s.dir == 1 {
+		s.tr.status |= uint16(flow.SeenReply)
+	}
+	v.Flow = s.hd.id
+	if a == killedFlow {
+		v.Gone = true
+		m.remove(s.i, Killed, s.now)
+		return v, false
+	}
+	m.helper(s)
+	v.State, v.Status, v.Timeout = m.stateOf(s.hd, s.tr), flow.Status(s.tr.status), s.tr.deadline-s.now
+	return v, false
+}
+
+// info is the class of the packet as rules see it, judged before the packet changed the flow.
+func (m *Model) info(s *step) Result {
+	switch {
+	case s.dir == 1, s.tr.status&uint16(flow.SeenReply) != 0:
+		return Established
+	case s.tr.status&uint16(flow.Expected) != 0:
+		return Related
+	}
+	return NewFlow
+}
+
+func (m *Model) account(s *step) {
+	if s.hd.flags&hAcct == 0 {
+		if !s.new || !m.set.Acct {
+			return
+		}
+		s.hd.flags |= hAcct
+		*m.arena.counts(s.i) = [2]Count{}
+	}
+	c := &m.arena.counts(s.i)[s.dir]
+	c.Packets++
+	c.Bytes += uint64(s.p.Len)
+}
+
+// confirm puts a new flow into the table.
+func (m *Model) confirm(s *step) bool {
+	if m.prof.ChainMax > 0 && m.chainTooLong(s.p.Hash) {
+		m.stats.ChainTooLong++
+		m.stats.InsertFailed++
+		m.stats.Drop++
+		m.forget(s.hd)
+		m.arena.release(s.i)
+		return false
+	}
+	m.insert(s.i, s.hd, s.tr, s.p.Hash)
+	return true
+}
+
+func (m *Model) insert(i uint32, hd *head, tr *track, hash uint64) {
+	m.nextID++
+	hd.id = m.nextID
+	hd.flags |= hLive
+	tr.status |= uint16(flow.Confirmed)
+	m.index.insert(uint32(hash>>32), i)
+	m.count++
+	m.stats.Peak = max(m.stats.Peak, m.count)
+	m.stats.New++
+}
+
+func (m *Model) dispatch(s *step) accept {
+	switch flow.Proto(s.p.Proto()) {
+	case flow.TCP:
+		return m.tcp(s)
+	case flow.UDP:
+		return m.udp(s)
+	case flow.UDPLite:
+		return m.udplite(s)
+	case flow.ICMP, flow.ICMPv6:
+		return m.icmp(s)
+	case flow.SCTP:
+		return m.sctp(s)
+	case flow.GRE:
+		return m.gre(s)
+	}
+	s.timeout = m.set.Generic
+	return accepted
+}

@@ -1,0 +1,118 @@
+package model
+
+import (
+	"fmt"
+
+	"ctkeeper/internal/conntrack/flow"
+)
+
+// Result is what conntrack made of a packet.
+type Result uint8
+
+// Results, named as the samples name them.
+const (
+	NotIP Result = iota + 1
+	IPDropped
+	FragQueued
+	Untracked
+	Invalid
+	Refused // the table is full and early drop found nothing
+	Dropped // conntrack dropped it for another reason: its bucket's chain is too long
+	NewFlow
+	Established
+	Related
+)
+
+// String is the result's name.
+func (r Result) String() string {
+	names := [...]string{"", "not-ip", "ip-dropped", "frag-queued", "untracked", "invalid", "refused", "dropped", "new", "established", "related"}
+	if int(r) >= len(names) {
+		return ""
+	}
+	return names[r]
+}
+
+// Verdict is what conntrack made of one packet and how its flow stands just after.
+type Verdict struct {
+	Result Result
+	Reply  bool   // the packet went in the flow's reply direction
+	Flow   uint64 // number of the flow in order of confirmation, from 1; 0 when there is none
+	Gone   bool   // the packet removed its own flow
+	State  flow.State
+	Status flow.Status
+	// Timeout is the time left in nanoseconds.
+	Timeout int64
+	Reason  Reason
+}
+
+// Reason is why conntrack found a packet invalid, or ignored it, as log_invalid would say it.
+type Reason struct {
+	code  reasonCode
+	proto uint8
+	dir   uint8
+	class uint8
+	state uint8
+	n     uint32
+}
+
+type reasonCode uint8
+
+const (
+	noReason reasonCode = iota
+	reasonIgnored
+	reasonInvalid
+	reasonChallenge
+	reasonRst
+	reasonOvershoot
+	reasonSeqHigh
+	reasonAckHigh
+	reasonSeqLow
+	reasonAckLow
+	reasonLowered
+	reasonTruncated
+	reasonChecksum
+	reasonFlags
+	reasonShort
+	reasonMalformed
+	reasonICMPChecksum
+	reasonICMPv6Checksum
+	reasonICMPType
+	reasonInvalidNew
+	reasonCRC
+	reasonDestination
+)
+
+// String is the kernel's message, with log_invalid's prefix; "" when there is none.
+func (r Reason) String() string {
+	if r.code == noReason {
+		return ""
+	}
+	return fmt.Sprintf("nf_ct_proto_%d: %s", r.proto, r.text())
+}
+
+func (r Reason) text() string {
+	st := tcpStateNames[min(int(r.state), len(tcpStateNames)-1)]
+	switch r.code {
+	case reasonIgnored:
+		return fmt.Sprintf("packet (index %d) in dir %d ignored, state %s", r.class, r.dir, st)
+	case reasonInvalid:
+		return fmt.Sprintf("packet (index %d) in dir %d invalid, state %s", r.class, r.dir, st)
+	case reasonOvershoot:
+		return fmt.Sprintf("%d bytes more than expected", r.n)
+	case reasonSeqHigh:
+		return fmt.Sprintf("SEQ is over upper bound %d (over the window of the receiver)", r.n)
+	case reasonAckHigh:
+		return fmt.Sprintf("ACK is over upper bound %d (ACKed data not seen yet)", r.n)
+	case reasonSeqLow:
+		return fmt.Sprintf("SEQ is under lower bound %d (already ACKed data retransmitted)", r.n)
+	case reasonAckLow:
+		return fmt.Sprintf("ignored ACK under lower bound %d (possible overly delayed)", r.n)
+	case reasonLowered:
+		return fmt.Sprintf("packet (index %d, dir %d) response for index %d lower timeout to %d", r.class, r.dir, r.state, r.n)
+	}
+	return [...]string{reasonChallenge: "challenge-ack ignored", reasonRst: "invalid rst", reasonTruncated: "truncated packet",
+		reasonChecksum: "bad checksum", reasonFlags: "invalid tcp flag combination", reasonShort: "short packet",
+		reasonMalformed: "truncated/malformed packet", reasonICMPChecksum: "bad hw icmp checksum",
+		reasonICMPv6Checksum: "ICMPv6 checksum failed", reasonICMPType: "invalid icmp type", reasonInvalidNew: "invalid new",
+		reasonCRC: "nf_ct_sctp: bad CRC", reasonDestination: "outer daddr differs from inner"}[r.code]
+}

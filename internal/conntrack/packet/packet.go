@@ -1,0 +1,108 @@
+package packet
+
+// Kind says what became of a frame before conntrack.
+type Kind uint8
+
+// Kinds. Only Tracked packets go on to conntrack.
+const (
+	NotIP   Kind = iota + 1 // no IP packet in the frame
+	Dropped                 // the IP layer refuses it: bad header, bad header checksum, cut short
+	Queued                  // a fragment that waits for the others, or was thrown away with them
+	Tracked                 // conntrack sees it
+)
+
+// Fault is what is wrong with a packet's transport header, found from its bytes alone.
+type Fault uint8
+
+// Faults, in the order in which the kernel would name them.
+const (
+	NoFault       Fault = iota
+	NoTransport         // extension headers lead nowhere, or to a later fragment
+	NoTuple             // too short for ports, or a GRE version 1 that is no PPTP
+	NotInvertible       // an ICMP type that has no answer
+	Short               // shorter than the transport's header
+	Truncated           // a length that the packet does not hold
+	BadFlags            // a TCP flag combination that makes no sense
+	BadType             // an ICMP type beyond the kernel's list
+)
+
+// TCP flags.
+const (
+	FIN uint8 = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+)
+
+// Packet is one decoded IP packet.
+type Packet struct {
+	Kind  Kind
+	Fault Fault
+	Key   Key    // canonical; see Key
+	Turn  uint8  // 1 when the packet's source is Key's second end
+	Hash  uint64 // of Key, the same for both directions
+
+	Link uint8 // VLAN tags taken off
+	Frag bool  // the frame carried a fragment
+	// BadSum tells of a wrong transport checksum, when the decoder verifies them.
+	BadSum bool
+	Cut    bool // the capture holds fewer bytes than the packet had
+
+	Len     uint32 // of the IP packet, header included
+	Payload []byte // transport header and all behind it
+	Type    uint8  // ICMP type
+	Inner   Inner  // of an ICMP error
+
+	TCP TCP
+
+	addr   [2][16]byte
+	family uint8
+	proto  uint8
+}
+
+// Inner is the packet that an ICMP error quotes.
+type Inner struct {
+	Error bool // the packet is an ICMP error that is looked up by what it quotes
+	OK    bool // the quoted headers make a tuple
+	Key   Key
+	Turn  uint8
+	Hash  uint64
+	Dst   [16]byte // destination of the error itself
+}
+
+// TCP is what tracking needs of a segment.
+type TCP struct {
+	Seq, Ack uint32
+	End      uint32 // Seq and what the segment occupies
+	Sack     uint32 // Ack or the farthest right edge of its SACK blocks
+	Win      uint16
+	Flags    uint8 // the low six of the header
+	Class    Class
+	WScale   uint8 // at most 14
+	HasScale bool
+	SackOK   bool
+}
+
+// Class is how the TCP tracker sorts segments; the numbers appear in the kernel's log messages.
+type Class uint8
+
+// Classes of segments.
+const (
+	ClassSyn Class = iota
+	ClassSynAck
+	ClassFin
+	ClassAck
+	ClassRst
+	ClassNone
+)
+
+// Family is 4 or 6.
+func (p *Packet) Family() uint8 { return p.family }
+
+// Proto is the transport protocol's number.
+func (p *Packet) Proto() uint8 { return p.proto }
+
+// Addrs are the packet's source and destination; IPv4 addresses lie in the first four bytes.
+func (p *Packet) Addrs() (src, dst [16]byte) { return p.addr[0], p.addr[1] }
