@@ -34,6 +34,7 @@ type Outcome struct {
 	Value  *int64 `json:"value,omitempty"`
 	Source Source `json:"source"`
 	At     *Ref   `json:"at,omitempty"`
+	Key    string `json:"key,omitempty"`  // as the deciding line names it
 	Text   string `json:"text,omitempty"` // as the line has it
 	Seen   []Seen `json:"seen,omitempty"`
 }
@@ -151,7 +152,7 @@ func (p Prediction) start(in Input, s settings.Setting) Outcome {
 			continue
 		}
 		if v, ok := flag(option.Value); ok {
-			o = Outcome{Value: &v, Source: SourceParameter, At: &option.At, Text: option.Value}
+			o = Outcome{Value: &v, Source: SourceParameter, At: &option.At, Key: option.Name, Text: option.Value}
 		}
 	}
 	if p.Module.When == WhenBuiltIn {
@@ -181,7 +182,7 @@ func (p Prediction) fromHashsize(in Input, s settings.Setting) (Outcome, bool) {
 	if !given || !ok || n <= 0 {
 		return Outcome{}, false
 	}
-	o := Outcome{Source: SourceHashsize, At: &option.At, Text: option.Value}
+	o := Outcome{Source: SourceHashsize, At: &option.At, Key: option.Name, Text: option.Value}
 	var v int64
 	switch s.Name {
 	case "max":
@@ -210,7 +211,7 @@ func (o *Outcome) fromCmdline(in Input, s settings.Setting) {
 			continue
 		}
 		if v, err := s.Accept(in.Kernel, text); err == nil {
-			o.Value, o.Source, o.At, o.Text = &v, SourceCmdline, &Ref{File: "/proc/cmdline"}, text
+			o.Value, o.Source, o.At, o.Key, o.Text = &v, SourceCmdline, &Ref{File: "/proc/cmdline"}, key, text
 		}
 	}
 }
@@ -276,10 +277,10 @@ func (o *Outcome) take(in Input, s settings.Setting, w Write, p string) {
 		if o.Value != nil && *o.Value == v {
 			fate = FateSame
 		}
-		o.Seen = append(o.Seen, Seen{*o.At, sysctlconf.Key(p), o.Text, fate})
+		o.Seen = append(o.Seen, Seen{*o.At, o.Key, o.Text, fate})
 	}
 	at := w.At
-	o.Value, o.Source, o.At, o.Text = &v, SourceFile, &at, w.Value
+	o.Value, o.Source, o.At, o.Key, o.Text = &v, SourceFile, &at, sysctlconf.Key(p), w.Value
 }
 
 func allowed(p string, prefixes []string) bool {
