@@ -62,6 +62,7 @@ func areas() []map[string]text {
 		commonText,
 		doctorText, diagnoseText, diagnoseCauseText, diagnoseEvidenceText, diagnoseCureText,
 		bootText, lintText,
+		planText, applyText, settingsText,
 	}
 }
 

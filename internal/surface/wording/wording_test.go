@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ctkeeper/internal/conntrack/message"
+	"ctkeeper/internal/conntrack/settings"
 )
 
 var gap = regexp.MustCompile(`\{(\w+)`)
@@ -61,6 +62,16 @@ func TestFill(t *testing.T) {
 	} {
 		if got := fill(c.lang, c.tmpl, c.p); got != c.want {
 			t.Errorf("fill(%s, %q, %v) = %q, want %q", c.lang, c.tmpl, c.p, got, c.want)
+		}
+	}
+}
+
+func TestEverySettingHasItsSentences(t *testing.T) {
+	for _, s := range settings.All() {
+		for _, code := range []string{string(s.Effect), s.Advice} {
+			if !Has(code) {
+				t.Errorf("%s: no sentence %s", s.Name, code)
+			}
 		}
 	}
 }
