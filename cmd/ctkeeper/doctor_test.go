@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -64,4 +65,45 @@ func TestDoctorErrors(t *testing.T) {
 			t.Errorf("doctor %v exits %d with %q, %q", args, code, out, errs)
 		}
 	}
+}
+
+// TestCuresAreTaken holds that every cure's settings are what plan takes for that host.
+func TestCuresAreTaken(t *testing.T) {
+	files, err := filepath.Glob("testdata/hosts/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for _, file := range files {
+		h := readHost(t, file)
+		from := h.unpack(t)
+		out, _, _ := runDoctor(t, "--from", from, "--format", "json")
+		var doc doctorDocument
+		if err := json.Unmarshal([]byte(out), &doc); err != nil {
+			t.Fatalf("%s: %v", h.name, err)
+		}
+		for _, c := range cures(doc) {
+			options, ok := strings.CutPrefix(c.Command, "ctkeeper apply")
+			if !ok || c.Code == "cure_on_host" {
+				continue
+			}
+			tried++
+			var o, e bytes.Buffer
+			args := append([]string{"plan", "--from", from}, strings.Fields(options)...)
+			if code := run(args, streams{in: strings.NewReader(""), out: &o, err: &e}); code != 0 {
+				t.Errorf("%s: %v exits %d: %s", h.name, args, code, e.String())
+			}
+		}
+	}
+	if tried < 10 {
+		t.Errorf("only %d cures tried", tried)
+	}
+}
+
+func cures(doc doctorDocument) []cureDocument {
+	var all []cureDocument
+	for _, f := range doc.Findings {
+		all = append(all, f.Cure...)
+	}
+	return all
 }

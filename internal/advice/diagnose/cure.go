@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,9 @@ func do(command, code string, pairs ...any) Cure {
 // set is a cure that sets values: as ctkeeper's command and as plain sysctl lines.
 func (v *view) set(m message.Message, assigns ...assign) Cure {
 	c := Cure{Text: m}
+	if init := v.h.s.Source.InitNetns; init != nil && !*init && slices.ContainsFunc(assigns, func(a assign) bool { return machineWide(a.name) }) {
+		c.Text = message.New("cure_on_host", "max", v.max.n)
+	}
 	var b strings.Builder
 	b.WriteString("ctkeeper apply")
 	b.WriteString(v.netnsFlag(assigns))

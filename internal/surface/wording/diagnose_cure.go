@@ -10,6 +10,10 @@ var diagnoseCureText = map[string]text{
 		"Raising max to {value:count} would take {bytes:bytes} of {ram:bytes} of memory; relieve the table first:",
 		"Relever le maximum à {value:count} prendrait {bytes:bytes} sur {ram:bytes} de mémoire ; soulager d’abord la table :",
 	},
+	"cure_on_host": {
+		"max (now {max:count}) and buckets belong to the whole machine and can be set in its first network namespace only; on the host, run:",
+		"Le maximum (à présent {max:count}) et les buckets appartiennent à toute la machine et ne se règlent que dans son premier espace de noms réseau ; sur l’hôte, lancer :",
+	},
 	"cure_set_max": {"Set max to {max:count}:", "Poser le maximum à {max:count} :"},
 	"cure_plan":    {"See all that would help, with reasons and cost:", "Voir tout ce qui aiderait, avec raisons et coût :"},
 	"cure_as_root": {"Run as root to read it:", "Lancer en root pour le lire :"},
