@@ -61,6 +61,8 @@ type collector struct {
 	o   Options
 	s   snapshot.Snapshot
 	now func() time.Time
+	// hidden counts files of other users' processes that could not be read.
+	hidden int
 }
 
 // Live takes a snapshot of this host.
@@ -99,6 +101,7 @@ func (c *collector) collect(ctx context.Context) (snapshot.Snapshot, error) {
 		return snapshot.Snapshot{}, err
 	}
 	started := time.Now()
+	c.limits(ctx)
 	c.files()
 	c.programs(ctx)
 	if err := c.tables(ctx); err != nil {
@@ -107,6 +110,10 @@ func (c *collector) collect(ctx context.Context) (snapshot.Snapshot, error) {
 	c.log(ctx)
 	if err := c.second(ctx, started); err != nil {
 		return snapshot.Snapshot{}, err
+	}
+	if c.hidden > 0 {
+		c.s.Missing = append(c.s.Missing, snapshot.Missing{
+			Source: "limits of other users' processes", Why: "permission denied", Code: "needs_root"})
 	}
 	return c.s, ctx.Err()
 }

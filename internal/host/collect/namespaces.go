@@ -206,6 +206,7 @@ func (c *collector) second(ctx context.Context, started time.Time) error {
 		return ctx.Err()
 	case <-time.After(c.o.interval() - time.Since(started)):
 	}
+	c.secondLimits(time.Since(started))
 	for i := range c.s.Namespaces {
 		n := &c.s.Namespaces[i]
 		again := func() error {
@@ -240,4 +241,7 @@ func (c *collector) copiedSecond() {
 	n := &c.s.Namespaces[0]
 	n.Readings = append(n.Readings, later.reading(n, at))
 	c.s.Missing = append(c.s.Missing, later.s.Missing...)
+	if !c.o.NoLimits && c.s.Limits.Net != nil {
+		c.s.Limits.NetLast, c.s.Limits.NetSeconds = later.netCounters(), float64(after)
+	}
 }
