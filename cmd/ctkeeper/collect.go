@@ -19,6 +19,9 @@ func (a *app) snapshot(ctx context.Context, o collect.Options) (snapshot.Snapsho
 	if o.Namespaces == "" {
 		o.Namespaces = a.netns
 	}
+	var end func()
+	o.Progress, end = a.progress()
+	defer end()
 	if a.from == "" {
 		return collect.Live(ctx, o)
 	}

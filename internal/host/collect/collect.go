@@ -33,8 +33,11 @@ type Options struct {
 	Interval time.Duration
 	// NoFlows, NoLog and NoLimits leave out the table, the kernel log and the other limits.
 	NoFlows, NoLog, NoLimits bool
-	// LogTime bounds the reading of the kernel log; 0 means two seconds.
+	// LogTime bounds the reading of the kernel log; 0 means two seconds on a live host, and no bound
+	// below a root directory.
 	LogTime time.Duration
+	// Progress is told how far a log is read: its name, the bytes read and its size, 0 when not known.
+	Progress func(log string, done, size int64)
 	// Flow is called for every flow while a table is read; the value is only good during the call.
 	Flow func(namespace string, f *flow.Flow) error
 	// Version is ctkeeper's own, written into the snapshot.
@@ -48,8 +51,9 @@ func (o Options) interval() time.Duration {
 	return o.Interval
 }
 
-func (o Options) logTime() time.Duration {
-	if o.LogTime == 0 {
+// logTime is how long the log may be read; 0 is as long as it takes.
+func (o Options) logTime(live bool) time.Duration {
+	if o.LogTime == 0 && live {
 		return 2 * time.Second
 	}
 	return o.LogTime

@@ -119,6 +119,9 @@ func (c *collector) readNamespace(n *snapshot.Namespace) {
 	if v, ok := n.Settings["max"]; ok {
 		n.Initial = v.Mode&0o222 != 0
 	}
+	if n.Initial && c.fs.Live() {
+		n.Name, n.Kind = "host", netns.KindHost // whatever process it was found by
+	}
 	n.Readings = []snapshot.Reading{c.reading(n, c.now().UTC())}
 	n.Tracking = tracking(n, c.s.Module.State)
 }
