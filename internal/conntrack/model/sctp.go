@@ -42,6 +42,7 @@ func (m *Model) sctp(s *step) accept {
 	}
 	const ownRules = 1<<chInit | 1<<chShutdownComplete | 1<<chCookieEcho | 1<<chAbort | 1<<chShutdownAck | 1<<chHeartbeat | 1<<chHeartbeatAck
 	if seen&ownRules == 0 && tag != s.tr.side[s.dir].end {
+		s.reason = Reason{proto: uint8(flow.SCTP), code: reasonTag, dir: s.dir, n: tag, m: s.tr.side[s.dir].end}
 		return refusedPacket
 	}
 	return m.sctpWalk(s, b, tag, seen)
@@ -104,7 +105,7 @@ func (m *Model) sctpNew(s *step, b []byte, tag uint32) bool {
 			s.tr.side[1].end = binary.BigEndian.Uint32(chunk[4:])
 		case chHeartbeat:
 			s.tr.side[0].end = tag
-		default:
+		case chShutdownAck:
 			s.tr.side[1].end = tag
 		}
 		rest = next
@@ -127,6 +128,7 @@ func (m *Model) sctpWalk(s *step, b []byte, tag, seen uint32) accept {
 		old = t.state
 		next = m.sctpNext(s.dir, old, typ)
 		if next == scInvalid {
+			s.reason = Reason{proto: uint8(flow.SCTP), code: reasonSCTPState, dir: s.dir, state: old, n: uint32(typ)}
 			return refusedPacket
 		}
 		if typ == chInit || typ == chInitAck {
@@ -156,9 +158,7 @@ func (m *Model) sctpTag(s *step, typ, flags uint8, tag, seen uint32, stay *bool)
 	switch typ {
 	case chInit:
 		return tag == 0
-	case chAbort:
-		return tag == *mine || tag == *theirs
-	case chShutdownComplete:
+	case chAbort, chShutdownComplete:
 		return tag == *mine || flags&1 != 0 && tag == *theirs
 	case chCookieEcho:
 		return tag == *mine

@@ -13,7 +13,6 @@ func (m *Model) tcp(s *step) accept {
 	}
 	seg, t := &s.p.TCP, s.tr
 	if s.new && !m.tcpNew(s) {
-		s.reason.code = reasonInvalidNew
 		return refusedPacket
 	}
 	old := t.state
@@ -76,6 +75,7 @@ func (m *Model) tcpNew(s *step) bool {
 	seg, t := &s.p.TCP, s.tr
 	state := tcpTable[0][seg.Class][stNone]
 	if state >= stIgnore {
+		s.reason.code = reasonInvalidNew
 		return false
 	}
 	sd := &t.side[0]
@@ -263,5 +263,7 @@ func (m *Model) lowerAfterInvalid(s *step) {
 	left, unack := t.deadline-s.now, m.set.TCP[toUnack]
 	if left >= 120*second && left > unack {
 		t.deadline = s.now + unack
+		s.say(reasonLowered, uint8(last))
+		s.reason.n = uint32(unack / gcTick) // printed in ticks
 	}
 }

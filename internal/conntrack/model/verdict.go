@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math/bits"
 
 	"ctkeeper/internal/conntrack/flow"
 )
@@ -52,7 +53,7 @@ type Reason struct {
 	dir   uint8
 	class uint8
 	state uint8
-	n     uint32
+	n, m  uint32
 }
 
 type reasonCode uint8
@@ -80,6 +81,8 @@ const (
 	reasonInvalidNew
 	reasonCRC
 	reasonDestination
+	reasonTag
+	reasonSCTPState
 )
 
 // String is the kernel's message, with log_invalid's prefix; "" when there is none.
@@ -99,6 +102,10 @@ func (r Reason) text() string {
 		return fmt.Sprintf("packet (index %d) in dir %d invalid, state %s", r.class, r.dir, st)
 	case reasonOvershoot:
 		return fmt.Sprintf("%d bytes more than expected", r.n)
+	case reasonTag: // the kernel prints the tags as they lie in memory
+		return fmt.Sprintf("verification tag check failed %x vs %x for dir %d", bits.ReverseBytes32(r.n), bits.ReverseBytes32(r.m), r.dir)
+	case reasonSCTPState:
+		return fmt.Sprintf("Invalid, old_state %d, dir %d, type %d", r.state, r.dir, r.n)
 	case reasonSeqHigh:
 		return fmt.Sprintf("SEQ is over upper bound %d (over the window of the receiver)", r.n)
 	case reasonAckHigh:

@@ -8,9 +8,12 @@ func after(a, b uint32) bool  { return int32(b-a) < 0 }
 // maxAckWindow is how far behind an ACK may lag.
 func maxAckWindow(sd *side) uint32 { return max(66000, sd.maxwin) }
 
-// options takes over what a SYN offers.
+// options takes over what a SYN offers. A SYN without any options leaves what an earlier one offered.
 func (m *Model) options(s *step, dir uint8) {
 	seg, t := &s.p.TCP, s.tr
+	if !seg.Options {
+		return
+	}
 	t.setScale(dir, 0)
 	if m.prof.KeepLiberal {
 		t.flags[dir] &= fBeLiberal

@@ -83,6 +83,7 @@ type TCP struct {
 	WScale   uint8 // at most 14
 	HasScale bool
 	SackOK   bool
+	Options  bool // the header has any
 }
 
 // Class is how the TCP tracker sorts segments; the numbers appear in the kernel's log messages.

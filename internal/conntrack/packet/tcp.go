@@ -22,7 +22,7 @@ func (d *Decoder) tcp(b []byte, p *Packet) {
 	}
 	p.BadSum = d.opt.Checksums && finish(sum(b, p.pseudo(protoTCP, len(b)))) != 0
 	t.End = t.Seq + uint32(len(b)-head) + uint32(flags>>1&1) + uint32(flags&1)
-	if head > 20 {
+	if t.Options = head > 20; t.Options {
 		t.options(b[20:head])
 	}
 }
