@@ -23,8 +23,11 @@ const (
 	chShutdownComplete = 14
 )
 
-// Flags of a heartbeat whose tag did not match, kept in lastFlags.
-const scVtagFailed uint8 = 1
+// scVtagFailed in lastFlags: a heartbeat's tag did not match.
+const (
+	scVtagFailed uint8 = 1 << iota
+	scInitSeen         // in a direction's flags: it sent an INIT
+)
 
 // sctp follows nf_conntrack_sctp_packet (6.18).
 func (m *Model) sctp(s *step) accept {
@@ -132,10 +135,9 @@ func (m *Model) sctpWalk(s *step, b []byte, tag, seen uint32) accept {
 			return refusedPacket
 		}
 		if typ == chInit || typ == chInitAck {
-			if len(chunk) < 8 {
+			if len(chunk) < 8 || !learnTag(t, s.dir, typ, binary.BigEndian.Uint32(chunk[4:])) {
 				return refusedPacket
 			}
-			t.side[s.dir^1].end = binary.BigEndian.Uint32(chunk[4:])
 			stay = stay || typ == chInit && old == scClosed && !s.new && !m.prof.OldSCTP
 		}
 		t.state = next
@@ -146,10 +148,30 @@ func (m *Model) sctpWalk(s *step, b []byte, tag, seen uint32) accept {
 		return ignored
 	}
 	s.timeout = m.set.SCTP[next]
-	if entered && s.dir == 1 {
+	if entered {
 		t.status |= uint16(flow.Assured)
 	}
 	return accepted
+}
+
+// learnTag notes the tag that an INIT or INIT ACK announces; after an INIT of each side, or of none that it
+// answers, an INIT ACK must repeat what is known.
+func learnTag(t *track, dir, typ uint8, tag uint32) bool {
+	theirs := &t.side[dir^1].end
+	if typ == chInit {
+		if t.flags[0]&t.flags[1]&scInitSeen != 0 {
+			t.flags[dir^1] &^= scInitSeen
+		}
+		t.flags[dir] |= scInitSeen
+		*theirs = tag
+		return true
+	}
+	asked, both := t.flags[dir]&scInitSeen != 0, t.flags[0]&t.flags[1]&scInitSeen != 0
+	if *theirs != tag && (!asked && *theirs != 0 || both) {
+		return false
+	}
+	*theirs = tag
+	return true
 }
 
 // sctpTag holds the rules of the chunks that may carry another tag.
