@@ -162,11 +162,13 @@ func learnTag(t *track, dir, typ uint8, tag uint32) bool {
 		if t.flags[0]&t.flags[1]&scInitSeen != 0 {
 			t.flags[dir^1] &^= scInitSeen
 		}
-		t.flags[dir] |= scInitSeen
+		if *theirs == 0 {
+			t.flags[dir] |= scInitSeen
+		}
 		*theirs = tag
 		return true
 	}
-	asked, both := t.flags[dir]&scInitSeen != 0, t.flags[0]&t.flags[1]&scInitSeen != 0
+	asked, both := t.flags[dir^1]&scInitSeen != 0, t.flags[0]&t.flags[1]&scInitSeen != 0
 	if *theirs != tag && (!asked && *theirs != 0 || both) {
 		return false
 	}
