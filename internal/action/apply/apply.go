@@ -69,7 +69,7 @@ type Options struct {
 	ConfirmWithin time.Duration
 }
 
-// errNotPersisted: the files do not bring what they should.
+// errNotPersisted says that the files do not bring what they should.
 var errNotPersisted = errors.New("the simulated boot does not come to the planned values")
 
 // Apply carries out the plan. On an error the host is as it was before, and the error says what failed.
@@ -326,7 +326,7 @@ func (r *Runner) writable(st plan.Step) error {
 	return nil
 }
 
-// ChangedError: somebody changed a setting since the plan was made.
+// ChangedError says that somebody changed a setting since the plan was made.
 type ChangedError struct {
 	Setting      string
 	Planned, Now int64
@@ -337,7 +337,7 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s is %d now, and was %d when the plan was made", e.Setting, e.Now, e.Planned)
 }
 
-// ReadOnlyError: a setting cannot be written from here.
+// ReadOnlyError says that a setting cannot be written from here.
 type ReadOnlyError struct {
 	Setting string
 	Machine bool

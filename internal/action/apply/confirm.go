@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// WaitingError: an apply waits for its confirmation.
+// WaitingError says that an apply waits for its confirmation.
 type WaitingError struct {
 	ID       string
 	Deadline time.Time
@@ -19,7 +19,7 @@ func (e *WaitingError) Error() string {
 	return fmt.Sprintf("apply %s waits for its confirmation until %s", e.ID, e.Deadline.Format(time.RFC3339))
 }
 
-// ErrNothingToConfirm: no apply waits.
+// ErrNothingToConfirm says that no apply waits.
 var ErrNothingToConfirm = errors.New("no apply waits for a confirmation")
 
 // Confirm writes the files of the apply that waits.

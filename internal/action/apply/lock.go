@@ -14,7 +14,7 @@ import (
 // lockWait is how long a second apply waits for the first.
 const lockWait = 5 * time.Second
 
-// LockedError: another run holds the lock.
+// LockedError says that another run holds the lock.
 type LockedError struct{ Holder string }
 
 // Error names the holder.

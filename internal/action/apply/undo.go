@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// ErrNothingToUndo: the journal holds no apply that stands.
+// ErrNothingToUndo says that the journal holds no apply that stands.
 var ErrNothingToUndo = errors.New("there is no apply to take back")
 
 // Undo takes back the apply with the id, or the last one: bytes, modes and running values. A file or a

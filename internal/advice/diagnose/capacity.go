@@ -48,7 +48,7 @@ func (v *view) loggedNow() bool {
 // reclaimable reports whether early drop will make room nearly always, and was seen to refuse nothing.
 func (v *view) reclaimable() bool {
 	p, ok := v.refuseProbability()
-	return ok && p < evictSafe && !(v.refused.known && v.refused.n > 0)
+	return ok && p < evictSafe && (!v.refused.known || v.refused.n == 0)
 }
 
 func (v *view) tableFull() []Finding {

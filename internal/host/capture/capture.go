@@ -222,6 +222,7 @@ type zero struct {
 	read func() ([]byte, gopacket.CaptureInfo, error)
 }
 
+// ReadPacketData reads the next packet.
 func (z zero) ReadPacketData() ([]byte, gopacket.CaptureInfo, error) { return z.read() }
 
 // Next returns the next frame, io.EOF after the last, or a *FaultError.

@@ -153,7 +153,7 @@ func (f *Follower) events(b []byte, fn func(EventKind, *flow.Flow) error) error 
 		switch {
 		case h.typ == subsysCT|msgDelete:
 			kind = EventDestroy
-		case h.typ != subsysCT|msgNew:
+		case h.typ != subsysCT: // msgNew is 0
 			continue
 		case h.flags&(unix.NLM_F_CREATE|unix.NLM_F_EXCL) != 0:
 			kind = EventNew

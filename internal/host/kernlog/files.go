@@ -110,6 +110,7 @@ type bothCloser struct {
 	closers []io.Closer
 }
 
+// Close closes all of them.
 func (b bothCloser) Close() error {
 	var first error
 	for _, c := range b.closers {

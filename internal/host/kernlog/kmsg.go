@@ -19,7 +19,7 @@ func readKmsg(ctx context.Context, sum *Summary) error {
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: "/dev/kmsg", Err: err}
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }() // nothing was written
 	c := sum.cursor("/dev/kmsg", sum.opts.Now)
 	c.boot = true
 	k := ring{cursor: c, info: snapshot.LogSource{Name: "/dev/kmsg"}}

@@ -143,61 +143,69 @@ func cutClock(s string) (time.Duration, string, bool) {
 // cutBSD reads "Mar 21 16:57:39", with a weekday before, a year before the clock or after it, the day
 // before the month, and months in other languages than English.
 func cutBSD(s string) (Stamp, string, bool) {
-	var st Stamp
-	var month time.Month
-	day, year := 0, 0
+	var d date
 	rest := s
-	for range 4 {
-		word, after := cutWord(rest)
+	for range 5 {
 		if clock, tail, ok := cutClock(rest); ok {
-			if month == 0 || day == 0 {
-				return st, s, false
-			}
-			if y, after, ok := cutYear(tail); ok && year == 0 {
-				year, tail = y, after
-			}
-			st.Year = year != 0
-			if year == 0 {
-				year = 4 // a leap year, so that 29 February stands
-			}
-			st.Wall = time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Add(clock)
-			return st, tail, true
+			return d.at(clock, tail, s)
 		}
-		n, err := strconv.Atoi(strings.TrimRight(word, "."))
-		switch m := parseMonth(word); {
-		case err == nil && n > 1970 && n < 3000:
-			year = n
-		case err == nil && n >= 1 && n <= 31 && day == 0:
-			day = n
-		case m != 0 && month == 0:
-			month = m
-		case weekday(word) && month == 0 && day == 0:
-		default:
-			return st, s, false
+		word, after := cutWord(rest)
+		if !d.take(word) {
+			break
 		}
 		rest = after
 	}
-	if clock, tail, ok := cutClock(rest); ok && month != 0 && day != 0 {
-		st.Year = year != 0
-		if year == 0 {
-			year = 4
-		}
-		st.Wall = time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Add(clock)
-		return st, tail, true
+	return Stamp{}, s, false
+}
+
+// date is what the words before a clock told.
+type date struct {
+	year, day int
+	month     time.Month
+}
+
+// take reads one word: a year, a day, a month, or a weekday before them.
+func (d *date) take(word string) bool {
+	n, err := strconv.Atoi(strings.TrimRight(word, "."))
+	m := parseMonth(word)
+	switch {
+	case err == nil && n > 1970 && n < 3000:
+		d.year = n
+	case err == nil && n >= 1 && n <= 31 && d.day == 0:
+		d.day = n
+	case m != 0 && d.month == 0:
+		d.month = m
+	default:
+		return weekday(word) && d.month == 0 && d.day == 0
 	}
-	return st, s, false
+	return true
+}
+
+// at joins the date with its clock, and with the year that may follow; whole is the text when it is none.
+func (d *date) at(clock time.Duration, tail, whole string) (Stamp, string, bool) {
+	if d.month == 0 || d.day == 0 {
+		return Stamp{}, whole, false
+	}
+	if y, after, ok := cutYear(tail); ok && d.year == 0 {
+		d.year, tail = y, after
+	}
+	st := Stamp{Year: d.year != 0}
+	if !st.Year {
+		d.year = 4 // a leap year, so that 29 February stands
+	}
+	st.Wall = time.Date(d.year, d.month, d.day, 0, 0, 0, 0, time.UTC).Add(clock)
+	return st, tail, true
 }
 
 // cutYear reads the year after the clock, as dmesg -T writes it.
 func cutYear(s string) (int, string, bool) {
-	word, rest := cutWord(s)
+	word, _ := cutWord(s)
 	word = strings.TrimRight(word, "]:")
 	n, err := strconv.Atoi(word)
 	if err != nil || n <= 1970 || n >= 3000 {
 		return 0, s, false
 	}
 	i := strings.Index(s, word) + len(word)
-	_ = rest
 	return n, strings.TrimPrefix(s[i:], ":"), true
 }
 

@@ -60,7 +60,7 @@ const somePIDs = 8
 func Find(ctx context.Context, t Tree) ([]Namespace, []snapshot.Missing) {
 	f := finder{tree: t, byInode: map[uint64]*Namespace{}}
 	var missing []snapshot.Missing
-	if err := f.mounts(); err != nil {
+	if err := f.mounts(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		missing = append(missing, snapshot.Missing{Source: "/proc/self/mountinfo", Why: err.Error()})
 	}
 	if denied, err := f.processes(ctx); err != nil {
