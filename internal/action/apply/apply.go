@@ -44,12 +44,8 @@ type Runner struct {
 	StateDir string
 	// LockPath is the lock's path on this machine.
 	LockPath string
-	// Sysctl reads and writes settings where they live: in another network namespace, when the plan is
-	// about one. Nil means the FS itself.
-	Sysctl interface {
-		ReadFile(name string, limit int64) ([]byte, error)
-		WriteSysctl(name, value string) error
-	}
+	// Sysctl reaches the settings of another network namespace, when the plan is about one.
+	Sysctl Settings
 	// Boot describes what decides the next boot, read anew after the lock is held.
 	Boot func(ctx context.Context) (boot.Input, error)
 	// Now is the clock; BootID the running boot's.
@@ -142,9 +138,11 @@ func (r *Runner) prepare(ctx context.Context, p plan.Plan, o Options) (Entry, er
 			return Entry{}, fmt.Errorf("read %s: %w", st.Path, err)
 		}
 		e.Settings = append(e.Settings, SettingChange{Setting: st.Setting, Key: st.Key, Path: st.Path, From: from, To: st.To, Why: st.Reason})
-		wanted[st.Setting] = st.To
+		if s, _ := settings.Lookup(st.Setting); p.Initial || s.Scope == settings.Machine {
+			wanted[st.Setting] = st.To // no file reaches another namespace's own
+		}
 	}
-	if o.RunningOnly || !p.Initial || len(wanted) == 0 {
+	if o.RunningOnly || len(wanted) == 0 {
 		return e, nil
 	}
 	in, err := r.Boot(ctx)
@@ -209,6 +207,9 @@ func (r *Runner) prove(ctx context.Context, e *Entry) error {
 	prediction := boot.Predict(in)
 	var wrong []string
 	for _, c := range e.Settings {
+		if s, _ := settings.Lookup(c.Setting); e.Path != "" && s.Scope == settings.Namespace {
+			continue
+		}
 		f, ok := prediction.Setting(c.Setting)
 		if ok && holds(f.Systemd, c.To) && holds(f.Procps, c.To) {
 			continue
@@ -245,7 +246,7 @@ func (r *Runner) setAll(e *Entry) error {
 }
 
 func (r *Runner) set(name string, v int64) error {
-	if err := r.sysctl().WriteSysctl(name, strconv.FormatInt(v, 10)); err != nil {
+	if err := r.hands(name).WriteSysctl(name, strconv.FormatInt(v, 10)); err != nil {
 		return fmt.Errorf("set %s to %d: %w", name, v, err)
 	}
 	return r.readBack(name, v)
@@ -271,18 +272,23 @@ func (r *Runner) readBack(path string, v int64) error {
 	return nil
 }
 
-func (r *Runner) sysctl() interface {
+// Settings reads and writes settings.
+type Settings interface {
 	ReadFile(name string, limit int64) ([]byte, error)
 	WriteSysctl(name, value string) error
-} {
-	if r.Sysctl != nil {
+}
+
+// hands are what reach a setting: what belongs to the machine is written from here, wherever the plan's
+// namespace is.
+func (r *Runner) hands(name string) Settings {
+	if s, _, ok := settings.LookupKey(name); r.Sysctl != nil && ok && s.Scope == settings.Namespace {
 		return r.Sysctl
 	}
 	return r.FS
 }
 
 func (r *Runner) readInt(path string) (int64, error) {
-	data, err := r.sysctl().ReadFile(path, 4096)
+	data, err := r.hands(path).ReadFile(path, 4096)
 	if err != nil {
 		return 0, err
 	}
@@ -320,7 +326,7 @@ func (r *Runner) writable(st plan.Step) error {
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", st.Path, err)
 	}
-	if info.Mode().Perm()&0o222 == 0 && r.Sysctl == nil {
+	if info.Mode().Perm()&0o222 == 0 && (r.Sysctl == nil || s.Scope == settings.Machine) {
 		return &ReadOnlyError{Setting: st.Setting, Machine: s.Scope == settings.Machine}
 	}
 	return nil

@@ -181,6 +181,20 @@ func TestWishes(t *testing.T) {
 	}
 }
 
+func TestMachineValuesFromAnotherNamespace(t *testing.T) {
+	s := server(65536, 65536, 60000)
+	s.Namespaces[0].Initial, s.Namespaces[0].Present, s.Namespaces[0].Path = false, false, "/run/netns/web"
+	if p := mustMake(t, s, Options{}); strings.Contains(p.text(), "max=") || kept(p, "max") != "keep_machine" {
+		t.Errorf("in a container: %q, kept %q", p.text(), kept(p, "max"))
+	}
+	yes := true
+	s.Source.InitNetns = &yes
+	p := mustMake(t, s, Options{})
+	if !strings.Contains(p.text(), "max=131072") || p.Path != "/run/netns/web" {
+		t.Errorf("from the host: %q", p.text())
+	}
+}
+
 func TestNoConntrack(t *testing.T) {
 	s := server(0, 1, 0)
 	s.Module.State = snapshot.ModuleAbsent

@@ -54,6 +54,9 @@ func (m *maker) room() {
 		m.keep("max", message.New("keep_unknown"))
 	case limit == 0:
 		m.keep("max", message.New("keep_max_unlimited"))
+	case !m.p.Initial && !m.machineWritable():
+		m.keep("max", message.New("keep_machine"))
+		return
 	case m.flood(d):
 		m.keep("max", message.New("keep_max_flood", "half_open", int64(halfOpen(d.n)), "count", d.count))
 	default:

@@ -40,6 +40,8 @@ func (m *maker) check(s settings.Setting, v int64) (int64, error) {
 		return 0, no("it can only be read")
 	case !ok:
 		return 0, no("this kernel has no such setting")
+	case s.Scope == settings.Machine && m.machineWritable():
+		// the namespace shows it read-only, and it is written from here
 	case s.Scope == settings.Machine && !m.p.Initial:
 		return 0, no("it belongs to the machine and can be written in its first network namespace only")
 	case val.Mode != 0 && val.Mode&0o222 == 0:
@@ -58,6 +60,11 @@ func (m *maker) check(s settings.Setting, v int64) (int64, error) {
 		err = m.belowCount(v)
 	}
 	return got, err
+}
+
+// machineWritable reports whether the reader stands where the machine's values can be written.
+func (m *maker) machineWritable() bool {
+	return m.s.Source.InitNetns != nil && *m.s.Source.InitNetns
 }
 
 // belowCount refuses a max under the present count: it evicts nothing, and every new flow would be refused.

@@ -35,6 +35,10 @@ func (c *collector) namespaces(ctx context.Context) error {
 	if c.o.Namespaces == "" && c.o.Tracking {
 		chosen = all
 	}
+	if v, ok := c.current("max"); ok {
+		initial := v.Mode&0o222 != 0
+		c.s.Source.InitNetns = &initial
+	}
 	for _, ns := range chosen {
 		c.liveNamespace(ns)
 	}
@@ -85,7 +89,6 @@ func (c *collector) liveNamespace(ns netns.Namespace) {
 	n := describe(ns)
 	if ns.Present || ns.Inode == 0 && ns.Path == "" {
 		c.readNamespace(&n)
-		c.s.Source.InitNetns = &n.Initial
 	} else if err := netns.Do(ns.Path, func() error { c.readNamespace(&n); return nil }); err != nil {
 		code := ""
 		if errors.Is(err, fs.ErrPermission) {

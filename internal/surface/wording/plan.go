@@ -12,6 +12,7 @@ var planText = map[string]text{
 	"reason_established_stale": {"a flow is kept {timeout:seconds} after its last packet; {stale:count} of {flows:count} established ones have said nothing for over a day, though TCP keepalive speaks within {keepalive:seconds}: their peers are most likely gone", "un flux est gardé {timeout:seconds} après son dernier paquet ; {stale:count} des {flows:count} établis n'ont rien dit depuis plus d'un jour, alors que le keepalive TCP parle dans les {keepalive:seconds} : leurs pairs sont sans doute partis"},
 
 	"keep_unknown":             {"its value or the count could not be read", "sa valeur ou le compte n'a pas pu être lu"},
+	"keep_machine":             {"it belongs to the machine: plan and apply on the host, outside this namespace or container", "il appartient à la machine : faites le plan et appliquez sur l'hôte, hors de cet espace de noms ou conteneur"},
 	"keep_max_unlimited":       {"0 means no limit on this kernel", "0 signifie sans limite sur ce noyau"},
 	"keep_max_flood":           {"{half_open:count} of {count:count} flows are half-open: more room would hold more of them", "{half_open:count} des {count:count} flux sont à demi ouverts : plus de place en retiendrait davantage"},
 	"keep_max_roomy":           {"{count:count} of {max:count} places are taken ({share:percent})", "{count:count} places sur {max:count} sont prises ({share:percent})"},
