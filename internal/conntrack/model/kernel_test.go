@@ -100,6 +100,7 @@ func (b *bench) run(sequences [][]oracle.Packet, v6 bool) map[int]string {
 	}
 	bad := map[int]string{}
 	var p packet.Packet
+	slowest := time.Duration(0) // a timer that no later packet moves was set at some moment of its own step
 	for step := range longest {
 		var packets [][]byte
 		var who []int
@@ -114,7 +115,7 @@ func (b *bench) run(sequences [][]oracle.Packet, v6 bool) map[int]string {
 		if err := b.k.Feed(packets, reports); err != nil {
 			b.t.Fatal(err)
 		}
-		took := time.Duration(b.now() - from)
+		slowest = max(slowest, time.Duration(b.now()-from))
 		for j, i := range who {
 			b.d.IP(from, packets[j], &p)
 			v := b.m.Step(from, &p)
@@ -123,7 +124,7 @@ func (b *bench) run(sequences [][]oracle.Packet, v6 bool) map[int]string {
 				bad[i] = fmt.Sprintf("packet %d: %s", step+1, diff)
 			}
 		}
-		b.compareTables(lanes, bad, took, step, v6)
+		b.compareTables(lanes, bad, slowest, step, v6)
 	}
 	return bad
 }
@@ -265,7 +266,7 @@ func number(name string, otherwise int) int {
 }
 
 func TestEnumeratedTCP(t *testing.T) {
-	check(t, nil, 20000, false, enumerate(oracle.TCPAlphabet(), number("CTK_DEPTH", 3)))
+	check(t, nil, 5000, false, enumerate(oracle.TCPAlphabet(), number("CTK_DEPTH", 3)))
 }
 
 func TestEnumeratedDatagrams(t *testing.T) {
@@ -295,7 +296,7 @@ func TestRandomTCP(t *testing.T) {
 	for name, settings := range map[string]map[string]int64{"default": nil, "loose0": {"tcp_loose": 0}, "liberal": {"tcp_be_liberal": 1},
 		"ignore_rst": {"tcp_ignore_invalid_rst": 1}, "retrans0": {"tcp_max_retrans": 0}, "nochecksum": {"checksum": 0}} {
 		t.Run(name, func(t *testing.T) {
-			check(t, settings, 20000, name == "liberal", random(n, 14, oracle.RandomTCP, uint64(number("CTK_SEED", 1))))
+			check(t, settings, 5000, name == "liberal", random(n, 14, oracle.RandomTCP, uint64(number("CTK_SEED", 1))))
 		})
 	}
 }
