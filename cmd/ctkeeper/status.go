@@ -207,10 +207,10 @@ func statusSettings(s snapshot.Snapshot) []statusSetting {
 // next is what to type next: evidence first when something is wrong, rights when something is not known.
 func (a *app) next(lang wording.Lang, s snapshot.Snapshot, r diagnose.Report) []statusNext {
 	codes := []string{"doctor", "settings list", "settings boot"}
-	switch {
-	case r.Severity == diagnose.Warning || r.Severity == diagnose.Critical:
+	switch r.Severity {
+	case diagnose.Warning, diagnose.Critical:
 		codes = []string{"doctor", "plan", "settings list"}
-	case r.Severity == diagnose.Unknown:
+	case diagnose.Unknown:
 		codes = []string{"doctor"}
 	}
 	var list []statusNext
