@@ -85,6 +85,7 @@ type Model struct {
 	log    rateLimit
 	rand   uint64
 	expect expectations
+	touched uint64 // keeps touch from being optimised away
 	now    int64
 }
 

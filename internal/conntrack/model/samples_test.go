@@ -111,6 +111,7 @@ type run struct {
 	start    int64
 	ended    map[uint64]model.End
 	loaded   uint64
+	seed     uint64
 	problems []string
 }
 
@@ -148,7 +149,7 @@ func (r *run) each(f func(n int, now int64, p *packet.Packet)) {
 		r.t.Fatal(err)
 	}
 	defer c.Close()
-	d := packet.NewDecoder(packet.Options{Checksums: true})
+	d := packet.NewDecoder(packet.Options{Checksums: true, Seed: r.seed})
 	var p packet.Packet
 	var buf []byte
 	for n := 1; ; n++ {
