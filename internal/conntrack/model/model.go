@@ -71,22 +71,22 @@ type extra struct {
 
 // Model is one namespace's connection tracking.
 type Model struct {
-	cfg    Config
-	prof   Profile
-	set    Settings
-	index  index
-	arena  arena
-	extras []extra
-	holes  []uint32 // free extras
-	count  int
-	nextID uint64
-	stats  Counters
-	gc     collector
-	log    rateLimit
-	rand   uint64
-	expect expectations
+	cfg     Config
+	prof    Profile
+	set     Settings
+	index   index
+	arena   arena
+	extras  []extra
+	holes   []uint32 // free extras
+	count   int
+	nextID  uint64
+	stats   Counters
+	gc      collector
+	log     rateLimit
+	rand    uint64
+	expect  expectations
 	touched uint64 // keeps touch from being optimised away
-	now    int64
+	now     int64
 }
 
 // New returns an empty table.
