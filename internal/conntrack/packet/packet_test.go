@@ -173,6 +173,9 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		ip, _ := Network(Link(link), b)
+		if len(ip) == 0 || ip[0]>>4 == 4 && ip[0]&15 < 5 {
+			return // the checksum's own field lies outside such a header
+		}
 		once := Repair(nil, ip)
 		if twice := Repair(nil, once); !bytes.Equal(once, twice) {
 			t.Fatalf("repairing twice differs: %x %x", once, twice)
