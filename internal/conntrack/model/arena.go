@@ -5,7 +5,7 @@ import "ctkeeper/internal/conntrack/packet"
 // Flows are kept as two 64-byte records each, in chunks that never move: head depends on packets alone,
 // track on packets and settings, so that several settings can share heads and look-ups.
 const (
-	chunkBits = 15
+	chunkBits = 10
 	chunkSize = 1 << chunkBits
 )
 
