@@ -105,12 +105,12 @@ func settingTopic(text string) (topic, bool) {
 func stateTopic(text string) (topic, bool) {
 	name := strings.ToUpper(strings.Trim(text, "[] "))
 	code := ""
-	switch {
-	case name == "ASSURED":
+	switch name {
+	case "ASSURED":
 		return plainTopic("status", name, "assured"), true
-	case name == "UNREPLIED":
+	case "UNREPLIED":
 		return plainTopic("status", name, "unreplied"), true
-	case name == "ESTABLISHED":
+	case "ESTABLISHED":
 		code = "established"
 	default:
 		if st, ok := flow.ParseState(flow.TCP, name); ok {
