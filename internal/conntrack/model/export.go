@@ -63,10 +63,6 @@ func (m *Model) fill(fl *flow.Flow, i uint32, now int64) {
 		fl.OrigCount = flow.Counters{Packets: c[0].Packets, Bytes: c[0].Bytes}
 		fl.ReplyCount = flow.Counters{Packets: c[1].Packets, Bytes: c[1].Bytes}
 	}
-	if hd.ext != 0 && m.extras[hd.ext-1].ftp != nil {
-		fl.Present |= flow.HasHelper
-		fl.Helper = "ftp"
-	}
 	if m.set.Timestamp {
 		fl.Present |= flow.HasTimestamp
 		fl.Start = time.Unix(0, hd.created)

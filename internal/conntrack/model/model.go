@@ -63,10 +63,6 @@ type Counters struct {
 type extra struct {
 	reply     packet.Key // of a translated flow
 	replyTurn uint8
-	zoneDir   flow.ZoneDir
-	mark      uint32
-	ftp       *ftpState
-	master    uint64
 }
 
 // Model is one namespace's connection tracking.
@@ -84,7 +80,6 @@ type Model struct {
 	gc      collector
 	log     rateLimit
 	rand    uint64
-	expect  expectations
 	touched uint64 // keeps touch from being optimised away
 	now     int64
 }
@@ -147,9 +142,6 @@ func (m *Model) remove(i uint32, why Why, at int64) {
 func (m *Model) forget(hd *head) {
 	if hd.ext == 0 {
 		return
-	}
-	if m.extras[hd.ext-1].ftp != nil {
-		m.expect.drop(m, hd.id)
 	}
 	m.extras[hd.ext-1] = extra{}
 	m.holes = append(m.holes, hd.ext-1)

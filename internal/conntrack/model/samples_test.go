@@ -332,10 +332,10 @@ func tcpFlags(names []string) (bits uint8) {
 
 func testAnswers(t *testing.T, dir string) {
 	for _, path := range answers(t, dir) {
-		if strings.Contains(path, ".helpers.") {
-			continue
-		}
 		t.Run(filepath.Base(path), func(t *testing.T) {
+			if strings.Contains(path, ".helpers.") {
+				t.Skip("the model has no helpers yet: expected flows are not compared")
+			}
 			r := newRun(t, readAnswer(t, path))
 			r.all()
 			for i, p := range r.problems {

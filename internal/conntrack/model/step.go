@@ -95,7 +95,6 @@ func (m *Model) track(p *packet.Packet) (v Verdict, repeat bool) {
 		s.new, s.i = true, m.arena.alloc()
 		*m.arena.head(s.i) = head{key: p.Key, turn: p.Turn, created: m.now}
 		*m.arena.track(s.i) = track{}
-		m.expected(&s)
 	}
 	s.hd, s.tr = m.arena.head(s.i), m.arena.track(s.i)
 	return m.finish(&s, m.dispatch(&s))
@@ -137,7 +136,6 @@ func (m *Model) finish(s *step, a accept) (v Verdict, repeat bool) {
 		m.remove(s.i, Killed, s.now)
 		return v, false
 	}
-	m.helper(s)
 	v.State, v.Status, v.Timeout = m.stateOf(s.hd, s.tr), flow.Status(s.tr.status), s.tr.deadline-s.now
 	return v, false
 }
