@@ -86,7 +86,7 @@ func TestExplainHasASentenceForEveryTopic(t *testing.T) {
 		topics = append(topics, x)
 	}
 	for _, code := range diagnose.Codes() {
-		add(findTopic(code))
+		add(findingTopic(code))
 	}
 	for _, s := range settings.All() {
 		add(settingTopic(s.Name))

@@ -33,7 +33,7 @@ func plainTopic(kind, label, code string, findings ...string) topic {
 // findTopic resolves what people type, the most exact kinds first.
 func findTopic(text string) (topic, bool) {
 	text = strings.TrimSpace(text)
-	for _, find := range []func(string) (topic, bool){findingTopic, counterTopic, settingTopic, stateTopic, errorTopic} {
+	for _, find := range []func(string) (topic, bool){counterTopic, findingTopic, settingTopic, stateTopic, errorTopic} {
 		if t, ok := find(text); ok {
 			return t, true
 		}

@@ -57,7 +57,7 @@ func switchSettings() []Setting {
 		boolean("acct", withParameter("acct", "acct"), always(0), EffectNewFlows),
 		{Name: "events", Keys: []Key{modern("events")}, Unit: Enum, Scope: Namespace, Effect: EffectNewFlows, Advice: "advice_events",
 			kind: kindEvents, defaults: []since{{0, 1}, {V(5, 19), 2}}, Min: 0, Max: 2},
-		boolean("timestamp", []Key{{Name: nf + "timestamp", Family: Modern, Since: V(2, 7)}, {Name: "tstamp", Family: Parameter, Since: V(2, 7)}}, always(0), EffectNewFlows),
+		boolean("timestamp", []Key{{Name: nf + "timestamp", Family: Modern, Since: V(3, 0)}, {Name: "tstamp", Family: Parameter, Since: V(3, 0)}}, always(0), EffectNewFlows),
 		boolean("helper", []Key{{Name: nf + "helper", Family: Modern, Since: V(3, 5), Until: V(6, 0)},
 			{Name: "nf_conntrack_helper", Family: Parameter, Since: V(3, 5), Until: V(6, 0)}}, []since{{0, 1}, {V(4, 7), 0}}, EffectNewFlows),
 		boolean("enable_hooks", []Key{{Name: "enable_hooks", Family: Parameter, Since: V(5, 4), LoadOnly: true}}, always(0), EffectNone),
