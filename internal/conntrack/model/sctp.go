@@ -140,6 +140,10 @@ func (m *Model) sctpWalk(s *step, b []byte, tag, seen uint32) accept {
 			}
 			stay = stay || typ == chInit && old == scClosed && !s.new && !m.prof.OldSCTP
 		}
+		if typ == chCookieAck { // the handshake is over: a later INIT ACK answers no INIT that was seen
+			t.flags[0] &^= scInitSeen
+			t.flags[1] &^= scInitSeen
+		}
 		t.state = next
 		entered = entered || next == scEstablished && old != scEstablished
 		rest = more
