@@ -62,7 +62,7 @@ func areas() []map[string]text {
 		commonText, replayText, statusText, hostText,
 		doctorText, diagnoseText, diagnoseCauseText, diagnoseEvidenceText, diagnoseCureText,
 		bootText, lintText,
-		planText, applyText, settingsText, explainText,
+		planText, applyText, settingsText, explainText, flowsText,
 	}
 }
 

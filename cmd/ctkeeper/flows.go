@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ctkeeper/internal/conntrack/filter"
+)
+
+const flowsListLong = `Print the flows that FILTER selects, as they are read: memory does not grow with the table.
+FILTER is an expression ("src 10.0.0.0/8 and dport 443 and not assured and idle > 1h"); the
+conntrack tool's selection options mean the same as there and join it with "and".
+
+An address for -n, -g or -j is joined by an equals sign (-n=192.0.2.1); alone they mean any.`
+
+func newFlows(a *app) *cobra.Command {
+	cmd := &cobra.Command{Use: "flows", Short: "The flows in the table"}
+	cmd.AddCommand(newFlowsList(a))
+	return cmd
+}
+
+func newFlowsList(a *app) *cobra.Command {
+	var s flowSelection
+	var output []string
+	cmd := &cobra.Command{
+		Use:     "list [FILTER…]",
+		Short:   "Print flows",
+		Long:    flowsListLong,
+		Example: "  ctkeeper flows list src 10.0.0.0/8 and state SYN_SENT\n  ctkeeper flows list -p tcp --dport 443 --format jsonl",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := s.filter(args)
+			if err != nil {
+				return err
+			}
+			p, err := a.flowPrinter(output)
+			if err != nil {
+				return err
+			}
+			return a.flowsList(cmd.Context(), f, p)
+		},
+	}
+	s.flags(cmd)
+	cmd.Flags().StringSliceVarP(&output, "output", "o", nil, "with --format conntrack: extended, id")
+	return cmd
+}
+
+// flowSelection is what the options and arguments of a command select.
+type flowSelection struct {
+	filter.Options
+	zero bool
+}
+
+func (s *flowSelection) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&s.Src, "src", "s", "", "source address or prefix")
+	f.StringVarP(&s.Dst, "dst", "d", "", "destination address or prefix")
+	f.StringVarP(&s.ReplySrc, "reply-src", "r", "", "source of the replies")
+	f.StringVarP(&s.ReplyDst, "reply-dst", "q", "", "destination of the replies")
+	f.StringVarP(&s.Proto, "proto", "p", "", "protocol, by name or number")
+	f.StringVar(&s.SPort, "sport", "", "source port")
+	f.StringVar(&s.DPort, "dport", "", "destination port")
+	f.StringVar(&s.State, "state", "", "state")
+	f.StringVarP(&s.Status, "status", "u", "", "status marks")
+	f.StringVarP(&s.Mark, "mark", "m", "", "mark or MARK/MASK")
+	f.StringVarP(&s.Zone, "zone", "w", "", "zone")
+	f.StringVarP(&s.Family, "family", "f", "", "ipv4 or ipv6")
+	f.StringVarP(&s.SrcNAT, "src-nat", "n", "", "source translated: any, or to =ADDR")
+	f.StringVarP(&s.DstNAT, "dst-nat", "g", "", "destination translated: any, or to =ADDR")
+	f.StringVarP(&s.AnyNAT, "any-nat", "j", "", "source or destination translated: any, or to =ADDR")
+	for _, name := range []string{"src-nat", "dst-nat", "any-nat"} {
+		f.Lookup(name).NoOptDefVal = filter.NAT
+	}
+	f.BoolVarP(&s.zero, "zero", "z", false, "refused: counters are never reset from here")
+}
+
+// filter joins the options with the expression in the arguments.
+func (s *flowSelection) filter(args []string) (filter.Filter, error) {
+	if s.zero {
+		return filter.Filter{}, usageError{errors.New("-z: resetting the counters would take them from whoever accounts by them; not done here")}
+	}
+	byOption, err := s.Filter()
+	if err != nil {
+		return filter.Filter{}, usageError{err}
+	}
+	f, err := filter.Parse(strings.Join(args, " "))
+	if err != nil {
+		return filter.Filter{}, usageError{fmt.Errorf("filter: %w", err)}
+	}
+	return byOption.And(f), nil
+}
