@@ -46,6 +46,9 @@ type End struct {
 	// State and Status are its last.
 	State  flow.State
 	Status flow.Status
+	// Key and Turn name it: Turn is that of packets in the original direction.
+	Key  packet.Key
+	Turn uint8
 }
 
 // Counters are the kernel's statistics (/proc/net/stat/nf_conntrack), and what it does not count.
@@ -75,6 +78,7 @@ type Model struct {
 	extras  []extra
 	holes   []uint32 // free extras
 	count   int
+	held    int
 	nextID  uint64
 	stats   Counters
 	gc      collector
@@ -130,8 +134,11 @@ func (m *Model) remove(i uint32, why Why, at int64) {
 		m.index.remove(uint32(m.extras[hd.ext-1].reply.Hash(m.cfg.Seed)>>32), i)
 	}
 	m.count--
+	if holds(hd, tr) {
+		m.held--
+	}
 	if m.cfg.Ended != nil {
-		m.cfg.Ended(End{Flow: hd.id, Why: why, At: at, State: m.stateOf(hd, tr), Status: flow.Status(tr.status)})
+		m.cfg.Ended(End{Flow: hd.id, Why: why, At: at, State: m.stateOf(hd, tr), Status: flow.Status(tr.status), Key: hd.key, Turn: hd.turn})
 	}
 	m.forget(hd)
 	hd.flags = 0

@@ -26,7 +26,9 @@ type step struct {
 	i   uint32
 	dir uint8
 	new bool
-	now int64
+	// held is whether the flow counted as held before the packet.
+	held bool
+	now  int64
 	// timeout is the new timer; keepTimer leaves it alone, and the packet uncounted.
 	timeout int64
 	reason  Reason
@@ -97,7 +99,12 @@ func (m *Model) track(p *packet.Packet) (v Verdict, repeat bool) {
 		*m.arena.track(s.i) = track{}
 	}
 	s.hd, s.tr = m.arena.head(s.i), m.arena.track(s.i)
-	return m.finish(&s, m.dispatch(&s))
+	s.held = !s.new && holds(s.hd, s.tr)
+	a := m.dispatch(&s)
+	if !s.new {
+		m.recount(s.held, s.hd, s.tr)
+	}
+	return m.finish(&s, a)
 }
 
 // finish does what follows the tracker's answer: confirming a new flow, timers, counters, SEEN_REPLY.
@@ -185,6 +192,7 @@ func (m *Model) insert(i uint32, hd *head, tr *track, hash uint64) {
 	tr.status |= uint16(flow.Confirmed)
 	m.index.insert(uint32(hash>>32), i)
 	m.count++
+	m.recount(false, hd, tr)
 	m.stats.Peak = max(m.stats.Peak, m.count)
 	m.stats.New++
 }
