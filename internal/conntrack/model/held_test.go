@@ -27,7 +27,7 @@ func checkHeld(t *testing.T, m *Model) {
 	}
 }
 
-// tcpFrame is an IPv4 TCP segment between 10.0.0.1:port and 10.0.0.2:80, either way, without checksums.
+// tcpFrame is an IPv4 TCP segment between 10.0.0.1:port and 10.0.0.2:80, either way.
 func tcpFrame(port uint16, reply bool, flags byte, seq, ack uint32) []byte {
 	b := make([]byte, 40)
 	copy(b, []byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2})
@@ -41,7 +41,7 @@ func tcpFrame(port uint16, reply bool, flags byte, seq, ack uint32) []byte {
 	binary.BigEndian.PutUint32(b[28:], ack)
 	b[32], b[33] = 5<<4, flags
 	binary.BigEndian.PutUint16(b[34:], 1000)
-	return b
+	return packet.Repair(nil, b)
 }
 
 // TestHeld runs connections that open, close, are reset, reopened, evicted and expire in any order.
