@@ -1,0 +1,93 @@
+// Package replay runs one stream of packets through the model under many settings at once, and tells what
+// each of them would have done: how full the table, what was refused, evicted and broken.
+//
+//	p := replay.New(replay.Options{Variants: …})
+//	for each packet { p.Packet(at, &pk) } // in the order of their times
+//	results := p.Finish()
+//
+// It neither reads captures nor knows where the packets come from. With one variant everything runs in the
+// caller's goroutine; with more, variants are shared out to workers, which Finish joins.
+package replay
+
+import (
+	"runtime"
+
+	"ctkeeper/internal/conntrack/model"
+	"ctkeeper/internal/conntrack/packet"
+)
+
+// Variant is one set of settings, and the kernel that it is for.
+type Variant struct {
+	Profile  model.Profile
+	Settings model.Settings
+}
+
+// Options start a replay.
+type Options struct {
+	Variants []Variant
+	// Seed stands for the kernel's random numbers; packets must be decoded with the same.
+	Seed uint64
+	// Flows is how many flows each variant makes room for at once; more are taken too.
+	Flows int
+	// GCPhase is when the collector's first pass runs after the first packet; 0 means a second.
+	GCPhase int64
+	// Workers share the variants; 0 means one a core.
+	Workers int
+	// Verdict, when set, is told what the last variant made of each packet, in order. Everything then runs
+	// in the caller's goroutine.
+	Verdict func(p *packet.Packet, v model.Verdict)
+}
+
+// Player is a replay under way.
+type Player struct {
+	opts Options
+	runs []*run
+	pool *pool // nil: everything runs here
+}
+
+// New starts a replay.
+func New(o Options) *Player {
+	p := &Player{opts: o}
+	for _, v := range o.Variants {
+		p.runs = append(p.runs, newRun(v, o))
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if n := min(o.Workers, len(p.runs)); n > 1 && o.Verdict == nil {
+		p.pool = newPool(p.runs, n)
+	}
+	return p
+}
+
+// Packet plays one packet at its time in nanoseconds; one before the last packet's counts as the same
+// time. The packet is the caller's again when it returns.
+func (p *Player) Packet(at int64, pk *packet.Packet) {
+	if p.pool != nil {
+		p.pool.add(at, pk)
+		return
+	}
+	var v model.Verdict
+	for _, r := range p.runs {
+		v = r.step(at, pk)
+	}
+	if p.opts.Verdict != nil {
+		p.opts.Verdict(pk, v)
+	}
+}
+
+// Finish ends the replay and returns a result for each variant, in their order.
+func (p *Player) Finish() []Result {
+	if p.pool != nil {
+		p.pool.finish()
+		p.pool = nil
+	}
+	out := make([]Result, len(p.runs))
+	for i, r := range p.runs {
+		out[i] = r.result()
+	}
+	return out
+}
+
+// Model is a variant's table, for what is left in it after Finish.
+func (p *Player) Model(i int) *model.Model { return p.runs[i].m }

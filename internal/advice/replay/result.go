@@ -1,0 +1,99 @@
+package replay
+
+import (
+	"cmp"
+	"math"
+	"net/netip"
+	"time"
+
+	"ctkeeper/internal/conntrack/model"
+)
+
+// Result is what one variant's settings would have done.
+type Result struct {
+	Settings model.Settings
+	Counters model.Counters
+
+	// Peak is the highest count, PeakAt when it was first reached, PeakHeld the most flows that the kernel
+	// could not reclaim; End and Live the count and the flows alive after the last packet.
+	Peak, PeakHeld, End, Live int
+	PeakAt                    time.Time
+	Count, Held               Quantiles
+	// AtLimit is for how long the count stood at max.
+	AtLimit time.Duration
+
+	// RefusedFlows are the flows that refused packets were of, within some 2 %.
+	RefusedFlows    uint64
+	RefusedSources  []Share[netip.Addr]
+	RefusedServices []Share[Service]
+
+	// Broken flows carried traffic again after the table had forgotten them; Unwatched were forgotten when
+	// no more could be remembered, and are not among them.
+	Broken    []BrokenService
+	Unwatched uint64
+
+	// Chain is the mean length of a bucket's chain at the peak, ChainLongest the longest to expect among all
+	// buckets of a table with random keys.
+	Chain        float64
+	ChainLongest int
+
+	Curve    []Bin
+	From     time.Time // of the curve
+	BinWidth time.Duration
+	Log      []string
+	LogLines int64
+}
+
+// Pressure is the highest share of max that the kernel could not reclaim; false when max is unlimited.
+func (r *Result) Pressure() (float64, bool) {
+	if r.Settings.Max <= 0 {
+		return 0, false
+	}
+	return float64(r.PeakHeld) / float64(r.Settings.Max), true
+}
+
+// BrokenFlows are those of all services, and how many of them were picked up again.
+func (r *Result) BrokenFlows() (flows, pickedUp uint64) {
+	for _, s := range r.Broken {
+		flows += s.Flows
+		pickedUp += s.PickedUp
+	}
+	return flows, pickedUp
+}
+
+func (r *run) result() Result {
+	out := Result{Settings: r.m.Settings(), Counters: r.m.Counters(), Peak: r.peak, PeakHeld: r.peakHeld, End: r.m.Count(), Live: r.m.Live(r.now),
+		AtLimit: time.Duration(r.atLimit), RefusedFlows: r.refused.distinct(), Broken: r.broken.byService(), Unwatched: r.broken.overflow,
+		Curve: r.curve.bins, BinWidth: time.Duration(r.curve.width), Log: r.log, LogLines: r.lines}
+	out.RefusedSources = r.refused.sources.best(topShown, netip.Addr.Compare)
+	out.RefusedServices = r.refused.services.best(topShown, func(a, b Service) int {
+		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
+	})
+	out.Count = quantiles(&r.level.count, r.level.total, r.peak)
+	out.Held = quantiles(&r.level.held, r.level.total, r.peakHeld)
+	if r.begun {
+		out.PeakAt, out.From = time.Unix(0, r.peakAt).UTC(), time.Unix(0, r.curve.start).UTC()
+	}
+	if buckets := out.Settings.Buckets; buckets > 0 {
+		out.Chain = 2 * float64(r.peak) / float64(buckets) // each flow lies in two chains
+		out.ChainLongest = longest(out.Chain, float64(buckets))
+	}
+	return out
+}
+
+// longest is the length that one bucket among n is expected to reach when chains are Poisson with that mean.
+func longest(mean, n float64) int {
+	if mean == 0 {
+		return 0
+	}
+	p, tail := math.Exp(-mean), 1.0
+	if p == 0 { // far beyond where a table works at all
+		return int(mean + math.Sqrt(2*mean*math.Log(n)))
+	}
+	for k := 0; ; k++ {
+		if tail -= p; tail*n < 1 {
+			return k
+		}
+		p *= mean / float64(k+1)
+	}
+}
