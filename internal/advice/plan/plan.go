@@ -137,21 +137,15 @@ func newMaker(s *snapshot.Snapshot, o Options) *maker {
 	return m
 }
 
-// extensionBytes is the block of extensions beside each flow (kmalloc-128, 4.14 and later).
-const (
-	extensionBytes = 128
-	bucketBytes    = 8
-)
-
 // flowBytes is what one flow costs on this host.
 func flowBytes(s *snapshot.Snapshot, k settings.Kernel) (uint64, string) {
 	if s.Host.Slab != nil && s.Host.Slab.ObjectSize > 0 {
-		return s.Host.Slab.ObjectSize + extensionBytes, "/proc/slabinfo"
+		return s.Host.Slab.ObjectSize + settings.ExtensionBytes, "/proc/slabinfo"
 	}
-	if k.Known() && k.Version < settings.V(5, 19) {
-		return 320 + extensionBytes, "estimate for Linux " + k.Version.String()
+	if k.Known() {
+		return settings.FlowBytes(k), "estimate for Linux " + k.Version.String()
 	}
-	return 256 + extensionBytes, "estimate"
+	return settings.FlowBytes(k), "estimate"
 }
 
 // advise adds what the snapshot itself asks for, in order of harm: room first, then timeouts that shorten

@@ -101,7 +101,7 @@ func (m *maker) fits() int64 {
 	if m.p.Memory.Budget == 0 {
 		return 0
 	}
-	return int64(m.p.Memory.Budget/(m.p.Memory.Flow+bucketBytes)) / 512 * 512
+	return int64(m.p.Memory.Budget/(m.p.Memory.Flow+settings.BucketBytes)) / 512 * 512
 }
 
 // fullLog reports whether the kernel's log tells of a full table since boot.
@@ -156,7 +156,7 @@ func (m *maker) buckets() {
 	}
 	reason := message.New("reason_buckets", "buckets", have, "max", limit, "chain", 2*float64(limit)/float64(have), "then", 2*float64(limit)/float64(want))
 	if st := m.step("buckets", want, reason, "nf_conntrack_buckets"); st != nil {
-		st.Memory = (want - have) * bucketBytes
+		st.Memory = (want - have) * settings.BucketBytes
 	}
 }
 
@@ -179,7 +179,7 @@ func (m *maker) cost(value func(string) (int64, bool)) (uint64, bool) {
 	if !ok || !okB || limit < 0 || b < 0 {
 		return 0, false
 	}
-	return uint64(limit)*m.p.Memory.Flow + uint64(b)*bucketBytes, true
+	return uint64(limit)*m.p.Memory.Flow + uint64(b)*settings.BucketBytes, true
 }
 
 // order puts buckets before max when the table grows and after it when it shrinks, so that no state

@@ -116,7 +116,7 @@ func (m *maker) price(st *Step) {
 		case "max":
 			st.Memory = (st.To - *st.From) * int64(m.p.Memory.Flow)
 		case "buckets":
-			st.Memory = (st.To - *st.From) * bucketBytes
+			st.Memory = (st.To - *st.From) * settings.BucketBytes
 		}
 	}
 	if s, _ := settings.Lookup(st.Setting); s.Effect == settings.EffectNextPacket && m.n.Flows != nil {
