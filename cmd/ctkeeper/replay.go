@@ -4,31 +4,36 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"ctkeeper/internal/advice/replay"
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/conntrack/packet"
-	"ctkeeper/internal/conntrack/settings"
 	"ctkeeper/internal/host/capture"
 )
 
 const replayLong = `Run captured traffic through a model of the kernel's connection tracking: first under the settings
-of this host (of --from, or the defaults of --kernel), then under the variant that --set makes.
-For each run: the peak count, packets refused by a full table, early drops, the kernel's
-counters, and the flows left at the last packet's time.
+of this host (of --from, or the defaults of --kernel), then under every variant, side by side in
+one pass. For each: the peak count and pressure, packets refused by a full table, early drops,
+flows broken because the table had forgotten them, memory, and the kernel's counters.
+
+Variants: --set makes one, --variant 'NAME=VALUE,...' adds one each, --sweep NAME=LO..HI/N,...
+adds one for each combination of N values spaced geometrically, --settings FILE a list in YAML,
+--upgrade RELEASE the same settings under another kernel. A variant may also say kernel=RELEASE.
 
 Captures are pcap or pcapng, plain or compressed (.gz, .zst); - reads standard input. One that
 is cut or corrupt is used as far as it can be read; the exit code is then 1.`
 
 // replayOptions are the command's flags.
 type replayOptions struct {
-	set    []string
-	kernel string
-	repair bool
-	trace  bool
+	variants variantFlags
+	kernel   string
+	repair   bool
+	trace    bool
+	flows    string
+	outputs  replayOutputs
 }
 
 func newReplay(a *app) *cobra.Command {
@@ -38,6 +43,8 @@ func newReplay(a *app) *cobra.Command {
 		Short: "Run captured traffic through the model, under these and other settings",
 		Long:  replayLong,
 		Example: `  ctkeeper replay traffic.pcap --set tcp_timeout_established=3600
+  ctkeeper replay traffic.pcap --sweep tcp_timeout_established=3600..432000/6,max=65536..1048576/5
+  ctkeeper replay traffic.pcap --upgrade 6.12 --report report.html
   ctkeeper replay - --kernel 6.12 --set max=65536 --format json < traffic.pcapng
   ctkeeper replay traffic.pcap --trace --format jsonl`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -49,102 +56,78 @@ func newReplay(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, files []string) error { return a.replay(cmd, files, o) },
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.set, "set", nil, "`NAME=VALUE` of the variant; repeated, all make one variant")
+	f.StringArrayVar(&o.variants.set, "set", nil, "`NAME=VALUE` of one variant; repeated, all make that variant")
+	f.StringArrayVar(&o.variants.variant, "variant", nil, "another variant, `NAME=VALUE,...`; repeated")
+	f.StringArrayVar(&o.variants.sweep, "sweep", nil, "variants for all values of `NAME=LO..HI/N,...`, N each")
+	f.StringVar(&o.variants.file, "settings", "", "YAML `FILE` with a list of variants")
+	f.StringVar(&o.variants.upgrade, "upgrade", "", "a variant with the same settings under the kernel `RELEASE`")
 	f.StringVar(&o.kernel, "kernel", "", "kernel to model, with its default settings: 5.10, 6.1, 6.12, 6.18 or any release (default: this host's)")
 	f.BoolVar(&o.repair, "repair", false, "zero-fill packets that were cut, and mend checksums, as captures on a sending host need")
-	f.BoolVar(&o.trace, "trace", false, "print what becomes of each packet, for the variant (without --set for the only run)")
+	f.BoolVar(&o.trace, "trace", false, "print what becomes of each packet, for the last variant (without any, for the only run)")
+	f.StringVar(&o.flows, "flows", "auto", "the flows left at the end, in json and jsonl: `yes`, no, or auto: for at most two runs")
+	o.outputs.flags(f)
 	return cmd
 }
 
-// playback is a replay under way: one decoding, every run stepped with it.
+// playback is a replay under way: one decoding for all runs.
 type playback struct {
-	app     *app
-	options replayOptions
-	base    replayBase
-	runs    []*replayRun
-	trace   *tracer
-	decoder *packet.Decoder
-	buf     []byte
+	app      *app
+	options  replayOptions
+	files    []string
+	base     replayBase
+	variants []variant
+	player   *replay.Player
+	results  []replay.Result
+	trace    *tracer
+	decoder  *packet.Decoder
+	buf      []byte
 
+	frame       *capture.Frame // the one being played
 	packets     int64
 	first, now  int64
 	wallNS      int64
 	unknownLink map[packet.Link]int64
-}
-
-// replayRun is one set of settings.
-type replayRun struct {
-	m       *model.Model
-	changed map[string]int64
-	log     []string
-	lines   int64
+	traceErr    error
 }
 
 func (a *app) replay(cmd *cobra.Command, files []string, o replayOptions) error {
+	if o.flows != "auto" && o.flows != "yes" && o.flows != "no" {
+		return usageError{fmt.Errorf("--flows %s: not yes, no or auto", o.flows)}
+	}
 	base, err := a.replayBase(cmd.Context(), o.kernel)
 	if err != nil {
 		return err
 	}
-	p := &playback{app: a, options: o, base: base, unknownLink: map[packet.Link]int64{},
+	p := &playback{app: a, options: o, files: files, base: base, unknownLink: map[packet.Link]int64{},
 		decoder: packet.NewDecoder(packet.Options{Checksums: true, DCCP: base.profile.DCCP})}
-	p.addRun(base.settings, nil)
-	if len(o.set) > 0 {
-		variant, changed, err := base.variant(o.set)
-		if err != nil {
-			return err
-		}
-		p.addRun(variant, changed)
+	if p.variants, err = base.variants(o.variants); err != nil {
+		return err
 	}
-	if o.trace {
-		p.trace = newTracer(a)
-	}
+	p.start()
 	fault := p.readAll(cmd, files)
 	if fault != nil && p.packets == 0 {
 		return fault
 	}
+	p.results = p.player.Finish()
 	if o.trace {
-		err = p.trace.flush()
-	} else {
-		err = p.print()
+		return errors.Join(p.traceErr, p.trace.flush(), fault)
 	}
-	return errors.Join(err, fault)
+	return errors.Join(p.print(), p.write(), fault)
 }
 
-func (p *playback) addRun(s model.Settings, changed map[string]int64) {
-	r := &replayRun{changed: changed}
-	r.m = model.New(model.Config{Profile: p.base.profile, Settings: &s, Logged: func(_ int64, line string) {
-		if r.lines++; len(r.log) < maxLogLines {
-			r.log = append(r.log, line)
-		}
-	}})
-	p.runs = append(p.runs, r)
-}
-
-// maxLogLines bounds the log lines shown for a run; their number is always exact.
-const maxLogLines = 20
-
-// variant applies --set to the base.
-func (b *replayBase) variant(sets []string) (model.Settings, map[string]int64, error) {
-	s, changed := b.settings, map[string]int64{}
-	for _, text := range sets {
-		name, value, ok := strings.Cut(text, "=")
-		if !ok {
-			return s, nil, usageError{fmt.Errorf("--set %s: not NAME=VALUE", text)}
-		}
-		reg, ok := settings.Lookup(strings.TrimSpace(name))
-		if !ok {
-			return s, nil, usageError{fmt.Errorf("--set: %w", unknownSetting(name))}
-		}
-		v, err := reg.Accept(b.kernel, value)
-		if err != nil {
-			return s, nil, usageError{fmt.Errorf("--set %s: %w", text, err)}
-		}
-		if err := s.Set(reg.Name, v); err != nil {
-			return s, nil, usageError{fmt.Errorf("--set %s: %w", text, err)}
-		}
-		changed[reg.Name] = v
+// start makes the runs: the base, then the variants.
+func (p *playback) start() {
+	opts := replay.Options{}
+	for _, v := range p.variants {
+		opts.Variants = append(opts.Variants, replay.Variant{Profile: v.profile, Settings: v.settings})
 	}
-	return s, changed, nil
+	if p.options.trace {
+		p.trace = newTracer(p.app)
+		opts.Verdict = func(pk *packet.Packet, v model.Verdict) {
+			p.traceErr = errors.Join(p.traceErr, p.trace.packet(p.packets, p.frame.Time.UnixNano()-p.first, p.frame, pk, v))
+		}
+	}
+	p.player = replay.New(opts)
 }
 
 // readAll plays the files one after the other; the first fault ends its file, not the others.
@@ -207,20 +190,14 @@ func (p *playback) packet(frame *capture.Frame) error {
 	}
 	var pk packet.Packet
 	p.decoder.IP(p.now, ip, &pk)
-	pk.Link = tags
-	var v model.Verdict
-	for _, r := range p.runs {
-		v = r.m.Step(p.now, &pk)
-	}
-	if p.trace != nil {
-		return p.trace.packet(p.packets, at-p.first, frame, &pk, v)
-	}
-	return nil
+	pk.Link, p.frame = tags, frame
+	p.player.Packet(p.now, &pk)
+	return p.traceErr
 }
 
 // flows calls f with the flows left in a run.
-func (p *playback) flows(r *replayRun, f func(*flow.Flow) error) (err error) {
-	r.m.Flows(p.now, func(fl *flow.Flow) bool {
+func (p *playback) flows(run int, f func(*flow.Flow) error) (err error) {
+	p.player.Model(run).Flows(p.now, func(fl *flow.Flow) bool {
 		err = f(fl)
 		return err == nil
 	})

@@ -3,16 +3,14 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
+	"math"
 	"time"
 
+	"ctkeeper/internal/advice/replay"
 	"ctkeeper/internal/conntrack/flow"
-	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/model"
-	"ctkeeper/internal/surface/wording"
+	"ctkeeper/internal/conntrack/settings"
 )
 
 // replayHead is the document's part before the runs, schema ctkeeper.replay/1.
@@ -29,19 +27,80 @@ type replayHead struct {
 
 // replayResult is one run.
 type replayResult struct {
-	Run        int               `json:"run"`
-	Set        map[string]int64  `json:"set,omitempty"` // what --set changed
-	Settings   map[string]int64  `json:"settings"`
-	PeakCount  int               `json:"peak_count"`
-	Count      int               `json:"count"` // at the end, expired flows that were not collected yet included
-	Live       int               `json:"live"`
-	New        uint64            `json:"new"`
-	Refused    uint64            `json:"refused"`
-	EarlyDrops uint64            `json:"early_drops"`
-	GCDropped  uint64            `json:"gc_dropped"`
-	Counters   map[string]uint64 `json:"counters"`
-	LogLines   int64             `json:"log_lines"`
-	Log        []string          `json:"log,omitempty"`
+	Run      int              `json:"run"`
+	Name     string           `json:"name,omitempty"`
+	Kernel   string           `json:"kernel"`
+	Set      map[string]int64 `json:"set,omitempty"` // what the variant changed
+	Settings map[string]int64 `json:"settings"`
+
+	Peak     int            `json:"peak"`
+	PeakAt   time.Time      `json:"peak_at,omitzero"`
+	Counts   replayLevels   `json:"count_quantiles"`
+	PeakHeld int            `json:"peak_held"` // flows that the kernel could not reclaim
+	Held     replayLevels   `json:"held_quantiles"`
+	Pressure *float64       `json:"pressure,omitempty"` // peak_held / max
+	AtLimit  float64        `json:"at_limit"`           // seconds
+	Memory   uint64         `json:"memory"`             // bytes at the peak, buckets included
+	Full     uint64         `json:"memory_full,omitempty"`
+	Chain    float64        `json:"chain_mean"`
+	Longest  int            `json:"chain_longest"`
+	Count    int            `json:"count"` // at the end, expired flows that were not collected yet included
+	Live     int            `json:"live"`
+	New      uint64         `json:"new"`
+	Refused  uint64         `json:"refused"` // packets
+	Flows    uint64         `json:"refused_flows"`
+	By       *replayRefused `json:"refused_by,omitempty"`
+
+	EarlyDrops uint64          `json:"early_drops"`
+	GCDropped  uint64          `json:"gc_dropped"`
+	Broken     uint64          `json:"broken"` // flows
+	PickedUp   uint64          `json:"broken_picked_up"`
+	BrokenBy   []replayService `json:"broken_by,omitempty"`
+	Unwatched  uint64          `json:"broken_unwatched,omitempty"`
+
+	Counters map[string]uint64 `json:"counters"`
+	Curve    *replayCurve      `json:"curve,omitempty"`
+	LogLines int64             `json:"log_lines"`
+	Log      []string          `json:"log,omitempty"`
+}
+
+// replayLevels are the levels that a figure stood at or below for a share of the time.
+type replayLevels struct {
+	P50 int `json:"p50"`
+	P90 int `json:"p90"`
+	P99 int `json:"p99"`
+}
+
+// replayRefused names whose packets were refused; error is by how much a count may be too low.
+type replayRefused struct {
+	Sources  []replayShare   `json:"source"`
+	Services []replayService `json:"service"`
+}
+
+type replayShare struct {
+	Source string `json:"source"`
+	Count  uint64 `json:"packets"`
+	Error  uint64 `json:"error,omitempty"`
+}
+
+type replayService struct {
+	Proto    string `json:"proto"`
+	Port     uint16 `json:"port,omitempty"`
+	Packets  uint64 `json:"packets,omitempty"`
+	Error    uint64 `json:"error,omitempty"`
+	Flows    uint64 `json:"flows,omitempty"`
+	PickedUp uint64 `json:"picked_up,omitempty"`
+	Evicted  uint64 `json:"evicted,omitempty"`
+}
+
+// replayCurve is how the table went: equal steps, the highest count and held in each.
+type replayCurve struct {
+	From    time.Time `json:"from"`
+	Step    float64   `json:"step"` // seconds
+	Count   []int     `json:"count"`
+	Held    []int     `json:"held"`
+	Refused []uint64  `json:"refused"`
+	Early   []uint64  `json:"early_drops"`
 }
 
 func (p *playback) head() replayHead {
@@ -50,20 +109,63 @@ func (p *playback) head() replayHead {
 		h.First, h.Last = time.Unix(0, p.first).UTC(), time.Unix(0, p.now).UTC()
 	}
 	if p.wallNS > 0 {
-		h.PPS = float64(p.packets) / (float64(p.wallNS) / 1e9)
+		h.PPS = math.Round(float64(p.packets) / (float64(p.wallNS) / 1e9))
 	}
 	return h
 }
 
 func (p *playback) result(i int) replayResult {
-	r := p.runs[i]
-	c, s := r.m.Counters(), r.m.Settings()
-	out := replayResult{Run: i, Set: r.changed, Settings: map[string]int64{}, PeakCount: c.Peak, Count: r.m.Count(), Live: r.m.Live(p.now), New: c.New,
-		Refused: c.Refused, EarlyDrops: c.EarlyDrop, GCDropped: c.GCDropped, LogLines: r.lines, Log: r.log, Counters: counters(c)}
+	r, v := &p.results[i], &p.variants[i]
+	c := r.Counters
+	out := replayResult{Run: i, Name: v.name, Kernel: v.profile.Name, Set: v.changed, Settings: map[string]int64{},
+		Peak: r.Peak, PeakAt: r.PeakAt, Counts: replayLevels(r.Count), PeakHeld: r.PeakHeld, Held: replayLevels(r.Held), AtLimit: r.AtLimit.Seconds(),
+		Memory: v.memory(int64(r.Peak)), Chain: math.Round(100*r.Chain) / 100, Longest: r.ChainLongest, Count: r.End, Live: r.Live, New: c.New,
+		Refused: c.Refused, Flows: r.RefusedFlows, EarlyDrops: c.EarlyDrop, GCDropped: c.GCDropped, Unwatched: r.Unwatched,
+		Counters: counters(c), LogLines: r.LogLines, Log: r.Log}
+	if pressure, ok := r.Pressure(); ok {
+		out.Pressure = &pressure
+		out.Full = v.memory(v.settings.Max)
+	}
+	out.Broken, out.PickedUp = r.BrokenFlows()
+	for _, s := range r.Broken {
+		out.BrokenBy = append(out.BrokenBy, replayService{Proto: s.Proto.String(), Port: s.Port, Flows: s.Flows, PickedUp: s.PickedUp, Evicted: s.Evicted})
+	}
 	for _, name := range model.Names() {
-		if v, ok := s.Get(name); ok {
-			out.Settings[name] = v
+		if n, ok := r.Settings.Get(name); ok {
+			out.Settings[name] = n
 		}
+	}
+	out.By, out.Curve = refusedBy(r), curveOf(r)
+	return out
+}
+
+// memory is what that many flows and the buckets cost the kernel.
+func (v *variant) memory(flows int64) uint64 {
+	return uint64(flows)*settings.FlowBytes(v.kernel) + uint64(v.settings.Buckets)*settings.BucketBytes
+}
+
+func refusedBy(r *replay.Result) *replayRefused {
+	if r.Counters.Refused == 0 {
+		return nil
+	}
+	out := &replayRefused{}
+	for _, s := range r.RefusedSources {
+		out.Sources = append(out.Sources, replayShare{s.Key.String(), s.Count, s.Error})
+	}
+	for _, s := range r.RefusedServices {
+		out.Services = append(out.Services, replayService{Proto: s.Key.Proto.String(), Port: s.Key.Port, Packets: s.Count, Error: s.Error})
+	}
+	return out
+}
+
+func curveOf(r *replay.Result) *replayCurve {
+	if len(r.Curve) == 0 {
+		return nil
+	}
+	out := &replayCurve{From: r.From, Step: r.BinWidth.Seconds()}
+	for _, b := range r.Curve {
+		out.Count, out.Held = append(out.Count, b.Count), append(out.Held, b.Held)
+		out.Refused, out.Early = append(out.Refused, b.Refused), append(out.Early, b.EarlyDrops)
 	}
 	return out
 }
@@ -95,6 +197,11 @@ func (p *playback) print() error {
 	return w.Flush()
 }
 
+// showFlows tells whether the flows that are left are part of the outcome.
+func (p *playback) showFlows() bool {
+	return p.options.flows == "yes" || p.options.flows == "auto" && len(p.variants) <= 2
+}
+
 // printJSON streams the document: a run may have millions of flows.
 func (p *playback) printJSON(w *bufio.Writer) error {
 	head, err := json.Marshal(p.head())
@@ -103,7 +210,7 @@ func (p *playback) printJSON(w *bufio.Writer) error {
 	}
 	w.Write(head[:len(head)-1])
 	w.WriteString(`,"runs":[`)
-	for i, r := range p.runs {
+	for i := range p.results {
 		if i > 0 {
 			w.WriteByte(',')
 		}
@@ -112,16 +219,19 @@ func (p *playback) printJSON(w *bufio.Writer) error {
 			return err
 		}
 		w.Write(out[:len(out)-1])
-		w.WriteString(`,"flows":[`)
-		sep := ""
-		if err := p.flowLines(w, r, func(b []byte, fl *flow.Flow) []byte {
-			b = append(b, sep...)
-			sep = ","
-			return fl.AppendJSON(append(b, '\n'))
-		}); err != nil {
-			return err
+		if p.showFlows() {
+			w.WriteString(`,"flows":[`)
+			sep := ""
+			if err := p.flowLines(w, i, func(b []byte, fl *flow.Flow) []byte {
+				b = append(b, sep...)
+				sep = ","
+				return fl.AppendJSON(append(b, '\n'))
+			}); err != nil {
+				return err
+			}
+			w.WriteByte(']')
 		}
-		w.WriteString("]}")
+		w.WriteByte('}')
 	}
 	_, err = w.WriteString("]}\n")
 	return err
@@ -129,13 +239,16 @@ func (p *playback) printJSON(w *bufio.Writer) error {
 
 // printLines is a line a run, each followed by a line a flow that was left.
 func (p *playback) printLines(w *bufio.Writer) error {
-	for i, r := range p.runs {
+	for i := range p.results {
 		out, err := json.Marshal(p.result(i))
 		if err != nil {
 			return err
 		}
 		w.Write(append(out, '\n'))
-		if err := p.flowLines(w, r, func(b []byte, fl *flow.Flow) []byte { return append(fl.AppendJSON(b), '\n') }); err != nil {
+		if !p.showFlows() {
+			continue
+		}
+		if err := p.flowLines(w, i, func(b []byte, fl *flow.Flow) []byte { return append(fl.AppendJSON(b), '\n') }); err != nil {
 			return err
 		}
 	}
@@ -144,79 +257,16 @@ func (p *playback) printLines(w *bufio.Writer) error {
 
 // printConntrack is the flows that the last run left, as the conntrack tool prints them.
 func (p *playback) printConntrack(w *bufio.Writer) error {
-	return p.flowLines(w, p.runs[len(p.runs)-1], func(b []byte, fl *flow.Flow) []byte {
+	return p.flowLines(w, len(p.results)-1, func(b []byte, fl *flow.Flow) []byte {
 		return append(flow.AppendText(b, fl, flow.TextOptions{}), '\n')
 	})
 }
 
-func (p *playback) flowLines(w io.Writer, r *replayRun, line func([]byte, *flow.Flow) []byte) error {
+func (p *playback) flowLines(w io.Writer, run int, line func([]byte, *flow.Flow) []byte) error {
 	var buf []byte
-	return p.flows(r, func(fl *flow.Flow) error {
+	return p.flows(run, func(fl *flow.Flow) error {
 		buf = line(buf[:0], fl)
 		_, err := w.Write(buf)
 		return err
 	})
-}
-
-func (p *playback) printText(w io.Writer) error {
-	say := func(code string, pairs ...any) string {
-		return wording.Say(p.app.language(), message.New(code, pairs...))
-	}
-	h := p.head()
-	fmt.Fprintln(w, say("replay_head", "packets", h.Packets, "span", h.Last.Sub(h.First).Seconds(), "kernel", h.Kernel, "speed", h.PPS))
-	fmt.Fprintln(w, say("replay_source_"+h.Source))
-	if len(h.Assumed) > 0 && h.Source != "defaults" {
-		fmt.Fprintln(w, say("replay_assumed", "names", strings.Join(h.Assumed, ", ")))
-	}
-	for link, n := range p.unknownLink {
-		fmt.Fprintln(w, say("replay_link", "link", int(link), "packets", n))
-	}
-	fmt.Fprintln(w)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(code string, value func(replayResult) any) {
-		fmt.Fprint(t, say(code), "\t")
-		for i := range p.runs {
-			fmt.Fprint(t, say("replay_count", "n", value(p.result(i))), "\t")
-		}
-		fmt.Fprintln(t)
-	}
-	fmt.Fprint(t, "\t", say("replay_base"), "\t")
-	if len(p.runs) > 1 {
-		fmt.Fprint(t, say("replay_variant"), "\t")
-	}
-	fmt.Fprintln(t)
-	row("replay_peak", func(r replayResult) any { return r.PeakCount })
-	row("replay_new", func(r replayResult) any { return r.New })
-	row("replay_refused", func(r replayResult) any { return r.Refused })
-	row("replay_early", func(r replayResult) any { return r.EarlyDrops })
-	row("replay_invalid", func(r replayResult) any { return r.Counters["invalid"] })
-	row("replay_live", func(r replayResult) any { return r.Live })
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	return p.printChanges(w, say)
-}
-
-func (p *playback) printChanges(w io.Writer, say func(string, ...any) string) error {
-	last := p.runs[len(p.runs)-1]
-	if len(last.changed) > 0 {
-		fmt.Fprintln(w)
-		base := p.base.settings
-		for _, name := range model.Names() {
-			if v, ok := last.changed[name]; ok {
-				before, _ := base.Get(name)
-				fmt.Fprintln(w, say("replay_changed", "name", name, "before", before, "value", v))
-			}
-		}
-	}
-	for i, r := range p.runs {
-		if r.lines > 0 {
-			fmt.Fprintln(w)
-			fmt.Fprintln(w, say("replay_log", "run", i, "lines", r.lines))
-			for _, line := range r.log {
-				fmt.Fprintln(w, " ", line)
-			}
-		}
-	}
-	return nil
 }

@@ -46,7 +46,7 @@ func TestReplayVariant(t *testing.T) {
 		Schema  string
 		Packets int
 		Runs    []struct {
-			Peak       int `json:"peak_count"`
+			Peak       int `json:"peak"`
 			Refused    int
 			EarlyDrops int `json:"early_drops"`
 			Settings   map[string]int64

@@ -20,7 +20,7 @@ var rooms = map[string][]string{
 		"confine", "collect"},
 	"advice":  {"boot", "diagnose", "demand", "replay", "plan"},
 	"action":  {"apply", "flows", "record", "sample", "guard", "drill"},
-	"surface": {"wording", "term", "tui", "exporter", "web", "fleet"},
+	"surface": {"wording", "term", "chart", "report", "tui", "exporter", "web", "fleet"},
 }
 
 // above lists the floors that a floor may import.

@@ -97,3 +97,12 @@ func longest(mean, n float64) int {
 		p *= mean / float64(k+1)
 	}
 }
+
+// Counts are the curve's counts.
+func (r *Result) Counts() []int {
+	out := make([]int, len(r.Curve))
+	for i, b := range r.Curve {
+		out[i] = b.Count
+	}
+	return out
+}

@@ -23,6 +23,8 @@ func format(lang Lang, kind string, v any) string {
 		return Bytes(lang, f)
 	case "seconds":
 		return Seconds(lang, int64(f))
+	case "duration":
+		return Duration(lang, int64(f))
 	case "percent":
 		return Percent(lang, f)
 	case "rate":

@@ -59,7 +59,7 @@ func Has(code string) bool {
 // areas returns the tables of sentences, one an area.
 func areas() []map[string]text {
 	return []map[string]text{
-		commonText, replayText, statusText, hostText,
+		commonText, replayText, reportText, statusText, hostText,
 		doctorText, diagnoseText, diagnoseCauseText, diagnoseEvidenceText, diagnoseCureText,
 		bootText, lintText,
 		planText, applyText, settingsText, explainText, flowsText,

@@ -1,0 +1,18 @@
+package wording
+
+// reportText are the sentences of a replay's report.
+var reportText = map[string]text{
+	"report_title": {"The connection-tracking table under other settings", "La table de suivi de connexions sous d'autres réglages"},
+	"report_source": {
+		"{source}: {packets:count} packets over {span:duration}, replayed through a model of the kernel's connection tracking.",
+		"{source} : {packets:count} paquets sur {span:duration}, rejoués dans un modèle du suivi de connexions du noyau."},
+	"report_compared":      {"What each setting would have done", "Ce que chaque réglage aurait donné"},
+	"report_settings":      {"settings", "réglages"},
+	"report_curves":        {"Over time", "Au fil du temps"},
+	"report_count":         {"Flows in the table", "Flux dans la table"},
+	"report_source_column": {"source, destination port", "source, port de destination"},
+	"report_packets":       {"packets", "paquets"},
+	"report_service":       {"service", "service"},
+	"report_flows":         {"flows", "flux"},
+	"report_foot":          {"Made by ctkeeper {version}.", "Produit par ctkeeper {version}."},
+}
