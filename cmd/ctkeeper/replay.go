@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +26,9 @@ Variants: --set makes one, --variant 'NAME=VALUE,...' adds one each, --sweep NAM
 adds one for each combination of N values spaced geometrically, --settings FILE a list in YAML,
 --upgrade RELEASE the same settings under another kernel. A variant may also say kernel=RELEASE.
 
+--workload FILE describes traffic to play beside the captures, from their first packet on, or alone:
+see docs/replay.md.
+
 Captures are pcap or pcapng, plain or compressed (.gz, .zst); - reads standard input. One that
 is cut or corrupt is used as far as it can be read; the exit code is then 1.`
 
@@ -34,12 +40,14 @@ type replayOptions struct {
 	trace    bool
 	flows    string
 	outputs  replayOutputs
+	// workloads are files that describe traffic.
+	workloads []string
 }
 
 func newReplay(a *app) *cobra.Command {
 	var o replayOptions
 	cmd := &cobra.Command{
-		Use:   "replay FILE...",
+		Use:   "replay [FILE...]",
 		Short: "Run captured traffic through the model, under these and other settings",
 		Long:  replayLong,
 		Example: `  ctkeeper replay traffic.pcap --set tcp_timeout_established=3600
@@ -48,8 +56,8 @@ func newReplay(a *app) *cobra.Command {
   ctkeeper replay - --kernel 6.12 --set max=65536 --format json < traffic.pcapng
   ctkeeper replay traffic.pcap --trace --format jsonl`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageError{errors.New("replay needs a capture file, or - for standard input")}
+			if len(args)+len(o.workloads) == 0 {
+				return usageError{errors.New("replay needs a capture file, - for standard input, or --workload")}
 			}
 			return nil
 		},
@@ -61,6 +69,7 @@ func newReplay(a *app) *cobra.Command {
 	f.StringArrayVar(&o.variants.sweep, "sweep", nil, "variants for all values of `NAME=LO..HI/N,...`, N each")
 	f.StringVar(&o.variants.file, "settings", "", "YAML `FILE` with a list of variants")
 	f.StringVar(&o.variants.upgrade, "upgrade", "", "a variant with the same settings under the kernel `RELEASE`")
+	f.StringArrayVar(&o.workloads, "workload", nil, "YAML `FILE` that describes traffic, beside the captures or alone; repeated")
 	f.StringVar(&o.kernel, "kernel", "", "kernel to model, with its default settings: 5.10, 6.1, 6.12, 6.18 or any release (default: this host's)")
 	f.BoolVar(&o.repair, "repair", false, "zero-fill packets that were cut, and mend checksums, as captures on a sending host need")
 	f.BoolVar(&o.trace, "trace", false, "print what becomes of each packet, for the last variant (without any, for the only run)")
@@ -81,6 +90,7 @@ type playback struct {
 	trace    *tracer
 	decoder  *packet.Decoder
 	buf      []byte
+	mixed    []*mixedIn
 
 	frame       *capture.Frame // the one being played
 	packets     int64
@@ -103,12 +113,17 @@ func (a *app) replay(cmd *cobra.Command, files []string, o replayOptions) error 
 	if p.variants, err = base.variants(o.variants); err != nil {
 		return err
 	}
+	if err := p.mix(o.workloads); err != nil {
+		return err
+	}
 	p.start()
-	fault := p.readAll(cmd, files)
+	begin := time.Now()
+	fault := errors.Join(p.readAll(cmd, files), p.playMixed(cmd.Context(), math.MaxInt64))
 	if fault != nil && p.packets == 0 {
 		return fault
 	}
 	p.results = p.player.Finish()
+	p.wallNS = int64(time.Since(begin))
 	if o.trace {
 		return errors.Join(p.traceErr, p.trace.flush(), fault)
 	}
@@ -135,7 +150,6 @@ func (p *playback) readAll(cmd *cobra.Command, files []string) error {
 	var faults []error
 	bar := newReplayProgress(p.app, files)
 	defer bar.done()
-	begin := bar.begin
 	for _, name := range files {
 		r, err := capture.Open(name, p.app.in)
 		if err != nil {
@@ -148,7 +162,6 @@ func (p *playback) readAll(cmd *cobra.Command, files []string) error {
 		}
 		bar.next(r.InputRead())
 	}
-	p.wallNS = int64(bar.since(begin))
 	return errors.Join(faults...)
 }
 
@@ -161,7 +174,7 @@ func (p *playback) readOne(cmd *cobra.Command, r *capture.Reader, bar *replayPro
 		if err != nil {
 			return err
 		}
-		if err := p.packet(&frame); err != nil {
+		if err := p.frameIn(cmd.Context(), &frame); err != nil {
 			return err
 		}
 		if p.packets&0x3fff == 0 {
@@ -171,6 +184,18 @@ func (p *playback) readOne(cmd *cobra.Command, r *capture.Reader, bar *replayPro
 			bar.show(p.packets, r.InputRead())
 		}
 	}
+}
+
+// frameIn plays one captured frame, after what the workloads send before it.
+func (p *playback) frameIn(ctx context.Context, frame *capture.Frame) error {
+	at := frame.Time.UnixNano()
+	if p.packets == 0 {
+		p.startMixed(at)
+	}
+	if err := p.playMixed(ctx, at); err != nil {
+		return err
+	}
+	return p.packet(frame)
 }
 
 // packet plays one frame through every run.

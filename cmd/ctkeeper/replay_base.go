@@ -106,8 +106,6 @@ func (p *replayProgress) show(packets, read int64) {
 
 func (p *replayProgress) next(read int64) { p.before += read }
 
-func (p *replayProgress) since(t time.Time) time.Duration { return time.Since(t) }
-
 func (p *replayProgress) done() {
 	if p.shown {
 		fmt.Fprint(p.out, "\r\x1b[K")

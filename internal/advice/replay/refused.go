@@ -11,7 +11,8 @@ import (
 	"ctkeeper/internal/conntrack/packet"
 )
 
-// Service is a protocol and, where it has them, the port that flows go to.
+// Service is a protocol and, where it has ports, the lower of the two: the direction of a flow picked up
+// from the middle says nothing of who opened it.
 type Service struct {
 	Proto flow.Proto
 	Port  uint16
@@ -100,7 +101,7 @@ func address(a [16]byte, family uint8) netip.Addr {
 func serviceOf(t packet.Tuple) Service {
 	s := Service{Proto: flow.Proto(t.Proto)}
 	if s.Proto != flow.ICMP && s.Proto != flow.ICMPv6 {
-		s.Port = t.DPort
+		s.Port = min(t.SPort, t.DPort)
 	}
 	return s
 }

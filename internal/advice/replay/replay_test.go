@@ -94,12 +94,12 @@ func TestBroken(t *testing.T) {
 func TestFullTable(t *testing.T) {
 	f := play(func(s *model.Settings) { s.Max, s.Buckets = 50, 64 })
 	for c := range uint16(50) {
-		f.connect(int64(c)*second/10, c+1)
+		f.connect(int64(c)*second/10, c+1001)
 	}
 	for c := range uint16(30) { // refused: all in the table are assured
-		f.send(10*second+int64(c), segment(c+100, false, packet.SYN))
+		f.send(10*second+int64(c), segment(c+2000, false, packet.SYN))
 	}
-	f.send(20*second, segment(100, false, packet.SYN)) // again
+	f.send(20*second, segment(2000, false, packet.SYN)) // again
 	res := f.p.Finish()[1]
 	if res.Counters.Refused != 31 || res.RefusedFlows != 30 || res.Peak != 50 {
 		t.Errorf("refused %d packets of %d flows, peak %d", res.Counters.Refused, res.RefusedFlows, res.Peak)

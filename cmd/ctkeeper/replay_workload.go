@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"ctkeeper/internal/advice/workload"
+	"ctkeeper/internal/conntrack/packet"
+	"ctkeeper/internal/host/capture"
+)
+
+// mixedIn is a workload that is played beside the captures: its next packet waits in it.
+type mixedIn struct {
+	w    workload.Workload
+	g    *workload.Generator
+	at   int64
+	ip   []byte
+	more bool
+}
+
+// mix reads the workloads' files.
+func (p *playback) mix(files []string) error {
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		w, err := workload.Parse(name, text)
+		if err != nil {
+			return err
+		}
+		p.mixed = append(p.mixed, &mixedIn{w: w})
+	}
+	return nil
+}
+
+// startMixed begins the workloads with the first captured packet.
+func (p *playback) startMixed(at int64) {
+	for _, m := range p.mixed {
+		m.g = m.w.Packets(at)
+		m.at, m.ip, m.more = m.g.Next()
+	}
+}
+
+// playMixed plays what the workloads send before a time, in order.
+func (p *playback) playMixed(ctx context.Context, until int64) error {
+	if p.packets == 0 && len(p.mixed) > 0 && p.mixed[0].g == nil { // no capture: they begin when we do
+		p.startMixed(time.Now().UnixNano())
+	}
+	for {
+		m := earliest(p.mixed)
+		if m == nil || m.at >= until {
+			return nil
+		}
+		frame := capture.Frame{Time: time.Unix(0, m.at), Link: packet.Raw, Data: m.ip, Full: len(m.ip)}
+		if err := p.packet(&frame); err != nil {
+			return err
+		}
+		m.at, m.ip, m.more = m.g.Next()
+		if p.packets&0x3fff == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+func earliest(all []*mixedIn) *mixedIn {
+	var first *mixedIn
+	for _, m := range all {
+		if m.more && (first == nil || m.at < first.at) {
+			first = m
+		}
+	}
+	return first
+}
