@@ -56,22 +56,19 @@ func (w *Workload) Packets(start int64) *Generator {
 
 // Next returns the next packet, valid until the next call, and when it is sent; false after the last.
 func (g *Generator) Next() (at int64, ip []byte, ok bool) {
-	for len(g.queue) > 0 {
-		e := heap.Pop(&g.queue).(event)
-		if e.at > int64(g.w.Duration+g.w.Tail) {
-			return 0, nil, false
-		}
-		if e.talk == nil {
-			e.talk = g.newFlow(e.class)
-			g.arrive(e.class, e.at)
-		}
-		g.buf = e.talk.packet(g.buf[:0])
-		if wait, more := e.talk.advance(); more {
-			g.push(event{at: e.at + int64(wait), class: e.class, talk: e.talk})
-		}
-		return g.start + e.at, g.buf, true
+	if len(g.queue) == 0 || g.queue[0].at > int64(g.w.Duration+g.w.Tail) {
+		return 0, nil, false
 	}
-	return 0, nil, false
+	e := heap.Pop(&g.queue).(event)
+	if e.talk == nil {
+		e.talk = g.newFlow(e.class)
+		g.arrive(e.class, e.at)
+	}
+	g.buf = e.talk.packet(g.buf[:0])
+	if wait, more := e.talk.advance(); more {
+		g.push(event{at: e.at + int64(wait), class: e.class, talk: e.talk})
+	}
+	return g.start + e.at, g.buf, true
 }
 
 func (g *Generator) push(e event) {
