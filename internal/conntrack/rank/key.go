@@ -3,76 +3,151 @@ package rank
 import (
 	"encoding/binary"
 	"net/netip"
-	"strconv"
 
 	"ctkeeper/internal/conntrack/flow"
+)
+
+// Key is what flows are counted by.
+type Key uint8
+
+// The keys.
+const (
+	Src Key = iota
+	Dst
+	SrcPrefix
+	DstPrefix
+	DstPort // with its protocol
+	Zone
+
+	SrcPort // with its protocol
+	Proto
+	State // with its protocol
+	Mark
+	Status
+	Idle      // by bands
+	Remaining // by bands
+	Service   // destination address and port, with the protocol
+
+	keys
+)
+
+// summaryKeys are those that a [Summary] has, the first ones.
+const summaryKeys = Zone + 1
+
+// Part is one key of a grouping.
+type Part struct {
+	Key Key
+	// Bits4 and Bits6 are the lengths of the prefixes of SrcPrefix and DstPrefix.
+	Bits4, Bits6 uint8
+}
+
+// The lengths of prefixes that stand for one site where nothing else is said.
+const (
+	defaultBits4 = 24
+	defaultBits6 = 64
 )
 
 // v4 marks the high half of an IPv4 address's key; no IPv6 flow has such an address.
 const v4 = ^uint64(0)
 
-func keyOf(k Key, fl *flow.Flow) key {
-	switch k {
-	case Src:
-		return addrKey(fl.Orig.Src, false)
-	case Dst:
-		return addrKey(fl.Orig.Dst, false)
-	case SrcPrefix:
-		return addrKey(fl.Orig.Src, true)
-	case DstPrefix:
-		return addrKey(fl.Orig.Dst, true)
-	case DstPort:
-		if fl.Proto().HasPorts() {
-			return key{uint64(fl.Proto()), uint64(fl.Orig.DstPort)}
-		}
-		return key{uint64(fl.Proto()), noPort}
-	}
-	return key{0, uint64(fl.Zone)}
-}
-
 // noPort marks protocols without ports.
 const noPort = 1 << 16
 
-func addrKey(a netip.Addr, prefix bool) key {
+// notTold is the band of flows whose idle or remaining time is not known.
+const notTold = ^uint64(0)
+
+// keyOf packs what a flow has of the grouping.
+func (p Part) keyOf(fl *flow.Flow, idle func(*flow.Flow) (int64, bool)) key {
+	switch p.Key {
+	case Src:
+		return addrKey(fl.Orig.Src)
+	case Dst, Service:
+		return addrKey(fl.Orig.Dst)
+	case SrcPrefix:
+		return p.cut(addrKey(fl.Orig.Src))
+	case DstPrefix:
+		return p.cut(addrKey(fl.Orig.Dst))
+	case DstPort:
+		return portKey(fl.Proto(), fl.Orig.DstPort)
+	case SrcPort:
+		return portKey(fl.Proto(), fl.Orig.SrcPort)
+	case Zone:
+		return key{0, uint64(fl.Zone)}
+	}
+	return p.otherKey(fl, idle)
+}
+
+// otherKey is keyOf for what is asked for less often.
+func (p Part) otherKey(fl *flow.Flow, idle func(*flow.Flow) (int64, bool)) key {
+	switch p.Key {
+	case Proto:
+		return key{0, uint64(fl.Proto())}
+	case State:
+		return key{uint64(fl.Proto()), uint64(fl.State)}
+	case Mark:
+		return key{0, uint64(fl.Mark)}
+	case Status:
+		if !fl.Has(flow.HasStatus) {
+			return key{0, notTold}
+		}
+		return key{0, uint64(fl.Status &^ flow.Confirmed)}
+	case Remaining:
+		return bandKey(int64(fl.Timeout), fl.Has(flow.HasTimeout))
+	}
+	if idle == nil {
+		return key{0, notTold}
+	}
+	return bandKey(idle(fl))
+}
+
+// serviceOf is what a service has beside its address.
+func serviceOf(fl *flow.Flow) uint32 {
+	k := portKey(fl.Proto(), fl.Orig.DstPort)
+	return uint32(k.hi)<<17 | uint32(k.lo)
+}
+
+func portKey(p flow.Proto, port uint16) key {
+	if p.HasPorts() {
+		return key{uint64(p), uint64(port)}
+	}
+	return key{uint64(p), noPort}
+}
+
+func addrKey(a netip.Addr) key {
 	if a.Is4() {
 		b := a.As4()
-		n := uint64(binary.BigEndian.Uint32(b[:]))
-		if prefix {
-			n &^= 0xff
-		}
-		return key{v4, n}
+		return key{v4, uint64(binary.BigEndian.Uint32(b[:]))}
 	}
 	b := a.As16()
-	k := key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
-	if prefix {
-		k.lo = 0
-	}
-	return k
+	return key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }
 
-// text is the key as people write it.
-func (k key) text(kind Key) string {
-	switch kind {
-	case Zone:
-		return strconv.FormatUint(k.lo, 10)
-	case DstPort:
-		if k.lo == noPort {
-			return flow.Proto(k.hi).String()
-		}
-		return flow.Proto(k.hi).String() + "/" + strconv.FormatUint(k.lo, 10)
-	}
-	a, bits := k.addr()
-	if kind == SrcPrefix || kind == DstPrefix {
-		return netip.PrefixFrom(a, bits).String()
-	}
-	return a.String()
-}
-
-// addr is the address in a key, and the length of the prefixes of its family.
-func (k key) addr() (netip.Addr, int) {
+// cut leaves the prefix of an address.
+func (p Part) cut(k key) key {
 	if k.hi == v4 {
-		return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(k.lo)))), 24
+		k.lo &^= 1<<(32-p.Bits4) - 1
+		return k
 	}
-	b := binary.BigEndian.AppendUint64(nil, k.hi)
-	return netip.AddrFrom16([16]byte(binary.BigEndian.AppendUint64(b, k.lo))), 64
+	if p.Bits6 <= 64 {
+		return key{k.hi &^ (1<<(64-p.Bits6) - 1), 0}
+	}
+	return key{k.hi, k.lo &^ (1<<(128-p.Bits6) - 1)}
+}
+
+// bands are the upper bounds, in seconds, of the bands of idle and remaining time; the last has none.
+var bands = [...]int64{10, 60, 300, 3600, 6 * 3600, 86400, 5 * 86400}
+
+// bandTexts name the bands.
+var bandTexts = [...]string{"0-10s", "10s-1m", "1m-5m", "5m-1h", "1h-6h", "6h-1d", "1d-5d", ">5d"}
+
+func bandKey(seconds int64, known bool) key {
+	if !known {
+		return key{0, notTold}
+	}
+	for i, b := range bands {
+		if seconds <= b {
+			return key{0, uint64(i)}
+		}
+	}
+	return key{0, uint64(len(bands))}
 }

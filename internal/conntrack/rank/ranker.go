@@ -6,23 +6,9 @@ import (
 	"ctkeeper/internal/conntrack/flow"
 )
 
-// Key is what flows are counted by.
-type Key uint8
-
-// The keys.
-const (
-	Src Key = iota
-	Dst
-	SrcPrefix // /24 and /64
-	DstPrefix
-	DstPort
-	Zone
-	keys
-)
-
 // Options of a ranking. The zero value ranks by every key.
 type Options struct {
-	// Keys are those to rank by; nil means all.
+	// Keys are those to rank by; nil means all that a summary has.
 	Keys []Key
 	// Limit is how many different values of a key are counted exactly; 0 means 65536. A key takes
 	// 40 bytes.
@@ -50,7 +36,7 @@ const states = 16
 // Ranker counts flows in one pass. It allocates nothing for a flow once its tables have grown.
 type Ranker struct {
 	o        Options
-	sketches [keys]*sketch
+	sketches []ranked
 	classes  [256]*[states]*class
 	total    uint64
 	assured  uint64
@@ -72,9 +58,16 @@ func New(o Options) *Ranker {
 	}
 	r := &Ranker{o: o}
 	for _, k := range o.Keys {
-		r.sketches[k] = newSketch(o.Limit)
+		p := Part{Key: k, Bits4: defaultBits4, Bits6: defaultBits6}
+		r.sketches = append(r.sketches, ranked{p, newSketch[key](o.Limit, key.hash, key.compare)})
 	}
 	return r
+}
+
+// ranked is one key of a ranking.
+type ranked struct {
+	part   Part
+	sketch *sketch[key]
 }
 
 // Fields are the optional parts of a flow that a ranking looks at, for whoever reads the flows.
@@ -83,9 +76,7 @@ const Fields = flow.HasStatus | flow.HasState | flow.HasTimeout | flow.HasZone
 // Reset forgets all flows, to read the table again.
 func (r *Ranker) Reset() {
 	for _, s := range r.sketches {
-		if s != nil {
-			s.reset()
-		}
+		s.sketch.reset()
 	}
 	r.classes = [256]*[states]*class{}
 	r.total, r.assured, r.closing, r.nat, r.timed = 0, 0, 0, 0, false
@@ -93,10 +84,9 @@ func (r *Ranker) Reset() {
 
 // Add counts a flow.
 func (r *Ranker) Add(fl *flow.Flow) {
-	assured := fl.Status&flow.Assured != 0
-	unreplied := fl.Status&flow.SeenReply == 0
+	m := marksOf(fl)
 	r.total++
-	if assured {
+	if m&isAssured != 0 {
 		r.assured++
 		if fl.Closing() {
 			r.closing++
@@ -107,18 +97,16 @@ func (r *Ranker) Add(fl *flow.Flow) {
 	}
 	c := r.class(fl)
 	c.count++
-	if assured {
+	if m&isAssured != 0 {
 		c.assured++
 	}
-	if unreplied {
+	if fl.Status&flow.SeenReply == 0 {
 		c.unreplied++
 	}
 	r.times(c, fl)
-	half := unreplied || fl.State == flow.TCPSynSent || fl.State == flow.TCPSynRecv || fl.State == flow.TCPSynSent2
-	for k, s := range r.sketches {
-		if s != nil {
-			s.add(keyOf(Key(k), fl), assured, half)
-		}
+	for i := range r.sketches {
+		s := &r.sketches[i]
+		s.sketch.add(s.part.keyOf(fl, nil), m)
 	}
 }
 

@@ -8,9 +8,7 @@ import (
 // Summary returns what was counted.
 func (r *Ranker) Summary() Summary {
 	for _, s := range r.sketches {
-		if s != nil {
-			s.settle()
-		}
+		s.sketch.settle()
 	}
 	return Summary{
 		Total: r.total, Assured: r.assured, Closing: r.closing, NAT: r.nat, Classes: r.classRows(),
@@ -20,13 +18,13 @@ func (r *Ranker) Summary() Summary {
 }
 
 // keyNames are the names of the keys in the summary's JSON.
-var keyNames = [keys]string{"src", "dst", "src_prefix", "dst_prefix", "dport", "zone"}
+var keyNames = [summaryKeys]string{"src", "dst", "src_prefix", "dst_prefix", "dport", "zone"}
 
 func (r *Ranker) sketched() []string {
 	var names []string
-	for k, s := range r.sketches {
-		if s != nil && s.full {
-			names = append(names, keyNames[k])
+	for _, s := range r.sketches {
+		if s.sketch.full {
+			names = append(names, keyNames[s.part.Key])
 		}
 	}
 	return names
@@ -63,18 +61,24 @@ func (r *Ranker) classRow(c *class) Class {
 
 // rows returns the largest entries of one key.
 func (r *Ranker) rows(k Key) []Row {
-	s := r.sketches[k]
-	if s == nil {
-		return nil
+	for _, s := range r.sketches {
+		if s.part.Key == k {
+			return s.rows(r.o.Top)
+		}
 	}
-	top := newTop(r.o.Top)
-	for i := range s.entries {
-		top.add(&s.entries[i])
+	return nil
+}
+
+func (s ranked) rows(n int) []Row {
+	best := newTop(n, s.sketch)
+	for i := range s.sketch.entries {
+		best.add(int32(i))
 	}
-	rows := make([]Row, 0, len(top.entries))
-	for _, e := range top.sorted() {
+	rows := make([]Row, 0, len(best.entries))
+	for _, i := range best.sorted() {
+		e := &s.sketch.entries[i]
 		rows = append(rows, Row{
-			Key: e.key.text(k), Count: uint64(e.count), Error: uint64(e.err),
+			Key: s.part.text(e.key, 0), Count: uint64(e.count), Error: uint64(e.err),
 			Assured: uint64(e.assured), HalfOpen: uint64(e.halfOpen),
 		})
 	}

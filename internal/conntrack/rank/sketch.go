@@ -1,28 +1,66 @@
 package rank
 
 import (
+	"cmp"
 	"hash/maphash"
 	"math/bits"
+
+	"ctkeeper/internal/conntrack/flow"
 )
 
 // key is a packed key: an address, a prefix, a protocol with a port, a zone.
 type key struct{ hi, lo uint64 }
 
+// pair is two keys, with what services have beside their address.
+type pair struct {
+	a, b         key
+	aPort, bPort uint32
+}
+
+// marks are what is counted of a flow beside it.
+type marks uint8
+
+const (
+	isAssured marks = 1 << iota
+	isHalfOpen
+	isClosing
+	isIdleLong
+	isIdleUnknown
+)
+
+// marksOf are the marks that every ranking counts.
+func marksOf(fl *flow.Flow) marks {
+	var m marks
+	if fl.Status&flow.Assured != 0 {
+		m = isAssured
+	}
+	if fl.Status&flow.SeenReply == 0 || fl.State == flow.TCPSynSent || fl.State == flow.TCPSynRecv || fl.State == flow.TCPSynSent2 {
+		m |= isHalfOpen
+	}
+	return m
+}
+
 // entry counts the flows of one key. The true count lies in [count-err, count].
-type entry struct {
-	key      key
+type entry[K comparable] struct {
+	key      K
 	count    uint32
 	err      uint32
 	assured  uint32
 	halfOpen uint32
 }
 
+// detail is what is counted of a key beside its entry, where it is asked for.
+type detail struct{ closing, idleLong, idleUnknown uint32 }
+
 // sketch counts by key: exactly while at most limit keys come, by SpaceSaving beyond. Then a new key
 // takes the place of one with the least count and starts from that count, which is its error.
-type sketch struct {
+type sketch[K comparable] struct {
 	seed    [2]uint64
+	hash    func(K, *[2]uint64) uint64
+	order   func(a, b K) int
 	limit   int
-	entries []entry
+	entries []entry[K]
+	details []detail // nil when not asked for; else as long as entries
 	index   []uint32 // entry number + 1; 0 is free; open addressing, at most half full
 	// least is a lower bound of all counts and cursor where the search for it goes on. Counts only
 	// grow, so one pass for each value of least finds them all: the search costs no more than the
@@ -33,15 +71,15 @@ type sketch struct {
 
 	// Flows wait here until there are many: their places in index and entries are then looked at
 	// together, so that the waits for memory, which are most of the cost in a large table, overlap.
-	waiting []item
+	waiting []item[K]
 	touched uint32
 }
 
 // item is one flow that waits to be counted.
-type item struct {
-	key               key
-	hash              uint64
-	assured, halfOpen bool
+type item[K comparable] struct {
+	key   K
+	hash  uint64
+	marks marks
 }
 
 // together is how many flows are counted at once.
@@ -49,46 +87,82 @@ const together = 64
 
 const firstIndex = 1 << 10
 
-func newSketch(limit int) *sketch {
+func newSketch[K comparable](limit int, hash func(K, *[2]uint64) uint64, order func(a, b K) int) *sketch[K] {
 	s := maphash.MakeSeed() // keys come from whoever sends packets: they must not choose the collisions
-	return &sketch{limit: limit, waiting: make([]item, 0, together), index: make([]uint32, firstIndex), seed: [2]uint64{maphash.String(s, "hi"), maphash.String(s, "lo")}}
+	return &sketch[K]{
+		hash: hash, order: order, limit: limit, waiting: make([]item[K], 0, together), index: make([]uint32, firstIndex),
+		seed: [2]uint64{maphash.String(s, "hi"), maphash.String(s, "lo")},
+	}
 }
 
-func (s *sketch) hash(k key) uint64 {
-	hi, lo := bits.Mul64(k.hi^s.seed[0], k.lo^s.seed[1])
+// detailed makes the sketch count all marks.
+func (s *sketch[K]) detailed() { s.details = []detail{} }
+
+func (k key) hash(seed *[2]uint64) uint64 {
+	hi, lo := bits.Mul64(k.hi^seed[0], k.lo^seed[1])
 	h := hi ^ lo ^ k.hi ^ bits.RotateLeft64(k.lo, 32)
-	hi, lo = bits.Mul64(h^s.seed[1], 0x9e3779b97f4a7c15)
+	hi, lo = bits.Mul64(h^seed[1], 0x9e3779b97f4a7c15)
 	return hi ^ lo
 }
 
+func (k key) compare(o key) int {
+	return cmp.Or(cmp.Compare(k.hi, o.hi), cmp.Compare(k.lo, o.lo))
+}
+
+func (p pair) compare(o pair) int {
+	return cmp.Or(p.a.compare(o.a), p.b.compare(o.b), cmp.Compare(p.aPort, o.aPort), cmp.Compare(p.bPort, o.bPort))
+}
+
+func (p pair) hash(seed *[2]uint64) uint64 {
+	ports := key{uint64(p.aPort), uint64(p.bPort)}
+	inner := key{p.a.hash(seed), bits.RotateLeft64(p.b.hash(seed), 32) ^ ports.hash(seed)}
+	return inner.hash(seed)
+}
+
 // add takes in one flow.
-func (s *sketch) add(k key, assured, halfOpen bool) {
-	s.waiting = append(s.waiting, item{key: k, hash: s.hash(k), assured: assured, halfOpen: halfOpen})
+func (s *sketch[K]) add(k K, m marks) {
+	s.waiting = append(s.waiting, item[K]{key: k, hash: s.hash(k, &s.seed), marks: m})
 	if len(s.waiting) == together {
 		s.settle()
 	}
 }
 
 // settle counts the flows that wait.
-func (s *sketch) settle() {
+func (s *sketch[K]) settle() {
 	s.touch()
 	for i := range s.waiting {
 		w := &s.waiting[i]
-		e := s.find(w.key, w.hash)
+		n := s.find(w.key, w.hash)
+		e := &s.entries[n]
 		e.count++
-		if w.assured {
+		if w.marks&isAssured != 0 {
 			e.assured++
 		}
-		if w.halfOpen {
+		if w.marks&isHalfOpen != 0 {
 			e.halfOpen++
+		}
+		if s.details != nil {
+			s.details[n].add(w.marks)
 		}
 	}
 	s.waiting = s.waiting[:0]
 }
 
+func (d *detail) add(m marks) {
+	if m&isClosing != 0 {
+		d.closing++
+	}
+	if m&isIdleLong != 0 {
+		d.idleLong++
+	}
+	if m&isIdleUnknown != 0 {
+		d.idleUnknown++
+	}
+}
+
 // touch brings the places where the waiting flows will most likely be found near the processor: loads
 // that do not depend on each other.
-func (s *sketch) touch() {
+func (s *sketch[K]) touch() {
 	mask := uint64(len(s.index) - 1)
 	var place [together]uint32
 	for i := range s.waiting {
@@ -103,13 +177,13 @@ func (s *sketch) touch() {
 	s.touched = sum // keeps the loads from being left out
 }
 
-// find returns the key's entry and makes one when there is none.
-func (s *sketch) find(k key, hash uint64) *entry {
+// find returns the number of the key's entry and makes one when there is none.
+func (s *sketch[K]) find(k K, hash uint64) int {
 	mask := uint64(len(s.index) - 1)
 	i := hash & mask
 	for ; s.index[i] != 0; i = (i + 1) & mask {
-		if e := &s.entries[s.index[i]-1]; e.key == k {
-			return e
+		if n := int(s.index[i] - 1); s.entries[n].key == k {
+			return n
 		}
 	}
 	if len(s.entries) == s.limit {
@@ -119,15 +193,21 @@ func (s *sketch) find(k key, hash uint64) *entry {
 		s.grow()
 		return s.find(k, hash)
 	}
-	s.entries = append(s.entries, entry{key: k})
+	s.entries = append(s.entries, entry[K]{key: k})
+	if s.details != nil {
+		s.details = append(s.details, detail{})
+	}
 	s.index[i] = uint32(len(s.entries))
-	return &s.entries[len(s.entries)-1]
+	return len(s.entries) - 1
 }
 
 // grow goes from the first small tables to the full ones at once: memory that is never touched costs
 // nothing, and copying at each doubling would.
-func (s *sketch) grow() {
-	s.entries = append(make([]entry, 0, s.limit), s.entries...)
+func (s *sketch[K]) grow() {
+	s.entries = append(make([]entry[K], 0, s.limit), s.entries...)
+	if s.details != nil {
+		s.details = append(make([]detail, 0, s.limit), s.details...)
+	}
 	size := firstIndex
 	for size < 2*s.limit {
 		size *= 2
@@ -138,9 +218,9 @@ func (s *sketch) grow() {
 	}
 }
 
-func (s *sketch) place(k key, n uint32) {
+func (s *sketch[K]) place(k K, n uint32) {
 	mask := uint64(len(s.index) - 1)
-	i := s.hash(k) & mask
+	i := s.hash(k, &s.seed) & mask
 	for s.index[i] != 0 {
 		i = (i + 1) & mask
 	}
@@ -148,32 +228,47 @@ func (s *sketch) place(k key, n uint32) {
 }
 
 // replace gives the place of a key with the least count to k.
-func (s *sketch) replace(k key) *entry {
+func (s *sketch[K]) replace(k K) int {
 	s.full = true
 	for {
 		for ; s.cursor < len(s.entries); s.cursor++ {
-			if e := &s.entries[s.cursor]; e.count <= s.least {
-				s.remove(e.key)
-				*e = entry{key: k, count: e.count, err: e.count}
-				s.place(k, uint32(s.cursor+1))
-				s.cursor++
-				return e
+			n := s.cursor
+			e := &s.entries[n]
+			if e.count > s.least {
+				continue
 			}
+			s.remove(e.key)
+			*e = entry[K]{key: k, count: e.count, err: e.count}
+			if s.details != nil {
+				s.details[n] = detail{}
+			}
+			s.place(k, uint32(n+1))
+			s.cursor++
+			return n
 		}
 		s.cursor = 0
 		s.least++
 	}
 }
 
+// lowest is the least count.
+func (s *sketch[K]) lowest() uint32 {
+	low := ^uint32(0)
+	for i := range s.entries {
+		low = min(low, s.entries[i].count)
+	}
+	return low
+}
+
 // remove takes a key out of the index and closes the gap.
-func (s *sketch) remove(k key) {
+func (s *sketch[K]) remove(k K) {
 	mask := uint64(len(s.index) - 1)
-	gap := s.hash(k) & mask
+	gap := s.hash(k, &s.seed) & mask
 	for s.entries[s.index[gap]-1].key != k {
 		gap = (gap + 1) & mask
 	}
 	for i := (gap + 1) & mask; s.index[i] != 0; i = (i + 1) & mask {
-		home := s.hash(s.entries[s.index[i]-1].key) & mask
+		home := s.hash(s.entries[s.index[i]-1].key, &s.seed) & mask
 		if (i-home)&mask >= (i-gap)&mask {
 			s.index[gap] = s.index[i]
 			gap = i
@@ -182,8 +277,8 @@ func (s *sketch) remove(k key) {
 	s.index[gap] = 0
 }
 
-func (s *sketch) reset() {
-	s.entries, s.waiting = s.entries[:0], s.waiting[:0]
+func (s *sketch[K]) reset() {
+	s.entries, s.waiting, s.details = s.entries[:0], s.waiting[:0], s.details[:0]
 	clear(s.index)
 	s.least, s.cursor, s.full = 0, 0, false
 }

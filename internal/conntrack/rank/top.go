@@ -5,27 +5,34 @@ import (
 	"slices"
 )
 
-// top keeps the n largest of many entries.
-type top struct {
+// top keeps the n largest of a sketch's entries, by their numbers.
+type top[K comparable] struct {
 	n       int
-	entries []*entry
+	s       *sketch[K]
+	entries []int32
 }
 
-func newTop(n int) *top { return &top{n: n, entries: make([]*entry, 0, 2*n)} }
+func newTop[K comparable](n int, s *sketch[K]) *top[K] {
+	return &top[K]{n: n, s: s, entries: make([]int32, 0, 2*n)}
+}
 
 // larger orders entries by count, then by key, so that equal tables give equal rows.
-func larger(a, b *entry) int {
-	return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.key.hi, b.key.hi), cmp.Compare(a.key.lo, b.key.lo))
+func (t *top[K]) larger(a, b int32) int {
+	x, y := &t.s.entries[a], &t.s.entries[b]
+	if c := cmp.Compare(y.count, x.count); c != 0 {
+		return c
+	}
+	return t.s.order(x.key, y.key)
 }
 
 // add takes an entry in; twice as many as asked for are held before the smaller half goes.
-func (t *top) add(e *entry) {
-	if t.entries = append(t.entries, e); len(t.entries) == 2*t.n {
+func (t *top[K]) add(i int32) {
+	if t.entries = append(t.entries, i); len(t.entries) == 2*t.n {
 		t.entries = t.sorted()
 	}
 }
 
-func (t *top) sorted() []*entry {
-	slices.SortFunc(t.entries, larger)
+func (t *top[K]) sorted() []int32 {
+	slices.SortFunc(t.entries, t.larger)
 	return t.entries[:min(len(t.entries), t.n)]
 }
