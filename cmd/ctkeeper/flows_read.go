@@ -16,13 +16,11 @@ import (
 	"ctkeeper/internal/host/netns"
 )
 
-// Where the kernel shows a table as text. /proc/net is the main thread's namespace, so a live host is
-// read through the calling thread.
-const (
-	liveTable   = "/proc/thread-self/net/nf_conntrack"
-	copiedTable = "/proc/net/nf_conntrack"
-	sysctlDir   = "/proc/sys/net/netfilter"
-)
+// tableFiles are where the kernel shows a table as text, by kernel generation.
+var tableFiles = [...]string{"nf_conntrack", "ip_conntrack"}
+
+// settingDirs are where the settings of a table are, with what their names begin with.
+var settingDirs = [...][2]string{{"/proc/sys/net/netfilter", "nf_conntrack_"}, {"/proc/sys/net/ipv4/netfilter", "ip_conntrack_"}}
 
 func (a *app) flowsList(ctx context.Context, f filter.Filter, p *flowPrinter) error {
 	err := p.begin()
@@ -34,11 +32,35 @@ func (a *app) flowsList(ctx context.Context, f filter.Filter, p *flowPrinter) er
 
 // eachFlow gives the flows of the chosen table that the filter selects.
 func (a *app) eachFlow(ctx context.Context, f filter.Filter, fn func(*flow.Flow) error) error {
-	if a.from != "" {
-		return a.copiedFlows(ctx, f, fn)
-	}
-	if a.netns == "" {
-		return a.presentFlows(ctx, f, fn)
+	return a.inTable(ctx, func(t *flowTable) error { return t.each(ctx, readOptions{filter: f}, fn) })
+}
+
+// flowTable is one table that flows are read from, by the thread that stands in its namespace.
+type flowTable struct {
+	a  *app
+	fs hostfs.FS
+
+	// source and whole are known when the flows were read: from where, and whether none of them can be
+	// missing or doubled.
+	source string
+	whole  bool
+}
+
+// readOptions say what to read of a table.
+type readOptions struct {
+	filter filter.Filter
+	fields flow.Fields // 0: all
+	// restart forgets what was read, to read the table again when it changed under the reading.
+	restart func()
+}
+
+// inTable calls fn where the chosen table can be read.
+func (a *app) inTable(ctx context.Context, fn func(*flowTable) error) error {
+	switch {
+	case a.from != "":
+		return a.inCopy(fn)
+	case a.netns == "":
+		return fn(&flowTable{a: a})
 	}
 	all, _ := netns.Find(ctx, hostfs.FS{})
 	chosen, err := netns.Select(all, a.netns)
@@ -48,91 +70,131 @@ func (a *app) eachFlow(ctx context.Context, f filter.Filter, fn func(*flow.Flow)
 	if len(chosen) != 1 {
 		return usageError{fmt.Errorf("--netns %s: %d namespaces; flows are read from one at a time", a.netns, len(chosen))}
 	}
-	return netns.Do(chosen[0].Path, func() error { return a.presentFlows(ctx, f, fn) })
+	return netns.Do(chosen[0].Path, func() error { return fn(&flowTable{a: a}) })
 }
 
-func (a *app) copiedFlows(ctx context.Context, f filter.Filter, fn func(*flow.Flow) error) error {
+func (a *app) inCopy(fn func(*flowTable) error) error {
 	info, err := os.Stat(a.from)
 	if err != nil {
 		return usageError{fmt.Errorf("--from: %w", err)}
 	}
 	switch {
 	case !info.IsDir():
-		return usageError{errors.New("--from: a snapshot file holds no flows; give a directory with a copy of " + copiedTable)}
+		return usageError{errors.New("--from: a snapshot file holds no flows; give a directory with a copy of /proc/net/nf_conntrack")}
 	case a.netns != "":
 		return usageError{errors.New("--netns: a copied directory holds one table")}
 	}
-	return a.textFlows(ctx, hostfs.FS{Root: a.from}, copiedTable, f, fn)
+	return fn(&flowTable{a: a, fs: hostfs.FS{Root: a.from}})
 }
 
-// presentFlows reads the calling thread's namespace: over netlink, else as text.
-func (a *app) presentFlows(ctx context.Context, f filter.Filter, fn func(*flow.Flow) error) error {
+// each gives the flows: over netlink, else as text.
+func (t *flowTable) each(ctx context.Context, o readOptions, fn func(*flow.Flow) error) error {
+	if !t.fs.Live() {
+		return t.text(ctx, o, fn)
+	}
 	began := false
-	err := a.netlinkFlows(ctx, f, func(fl *flow.Flow) error { began = true; return fn(fl) })
+	err := t.netlink(ctx, o, func(fl *flow.Flow) error { began = true; return fn(fl) })
 	if began || !errors.Is(err, ctnetlink.ErrPermission) && !errors.Is(err, ctnetlink.ErrUnsupported) {
 		return err
 	}
-	if textErr := a.textFlows(ctx, hostfs.FS{}, liveTable, f, fn); textErr != nil {
+	if textErr := t.text(ctx, o, fn); textErr != nil {
 		return errors.Join(err, textErr)
 	}
-	a.warn("flows_text_source", "path", copiedTable, "why", err.Error())
+	t.a.warn("flows_text_source", "path", t.source, "why", err.Error())
 	return nil
 }
 
-func (a *app) netlinkFlows(ctx context.Context, f filter.Filter, fn func(*flow.Flow) error) error {
+func (t *flowTable) netlink(ctx context.Context, o readOptions, fn func(*flow.Flow) error) error {
 	c, err := ctnetlink.Dial(ctnetlink.Options{})
 	if err != nil {
 		return err
 	}
-	res, err := c.Dump(ctx, ctnetlink.DumpOptions{Filter: f, Idle: idleTimes(hostfs.FS{})}, fn)
+	res, err := c.Dump(ctx, ctnetlink.DumpOptions{Filter: o.filter, Idle: t.timeouts().Idle, Fields: o.fields, Restart: o.restart}, fn)
 	if err = errors.Join(err, c.Close()); err != nil {
 		return err
 	}
+	t.source, t.whole = "ctnetlink", res.Consistent
 	if !res.Consistent {
-		a.warn("flows_" + string(res.Why))
+		t.a.warn("flows_" + string(res.Why))
 	}
 	return nil
 }
 
-func (a *app) textFlows(ctx context.Context, fs hostfs.FS, name string, f filter.Filter, fn func(*flow.Flow) error) error {
-	file, err := fs.Open(name)
+func (t *flowTable) text(ctx context.Context, o readOptions, fn func(*flow.Flow) error) error {
+	file, err := t.open()
 	if err != nil {
 		return err
 	}
-	idle := idleTimes(fs)
-	res, err := flow.ReadText(file, name, func(fl *flow.Flow) error {
-		if err := ctx.Err(); err != nil || !f.Match(fl, idle) {
+	idle := t.timeouts().Idle
+	res, err := flow.ReadText(file, t.source, func(fl *flow.Flow) error {
+		if err := ctx.Err(); err != nil || !o.filter.Match(fl, idle) {
 			return err
 		}
 		return fn(fl)
 	})
 	if res.Bad > 0 {
-		a.warn("flows_bad_lines", "lines", res.Bad, "first", res.First.Error())
+		t.a.warn("flows_bad_lines", "lines", res.Bad, "first", res.First.Error())
 	}
+	t.whole = res.Bad == 0 && !t.fs.Live() // a copy is whole; whether a live text was is not known
 	return errors.Join(err, file.Close())
 }
 
-// idleTimes tells idle times by the configured timeouts; what cannot be read is not known.
-func idleTimes(fs hostfs.FS) filter.Idle {
-	names, err := fs.List(sysctlDir)
-	if err != nil {
-		return nil
+// open opens the text form. /proc/net is the main thread's namespace, so a live host is read through the
+// calling thread.
+func (t *flowTable) open() (*os.File, error) {
+	dir := "/proc/net/"
+	if t.fs.Live() {
+		dir = "/proc/thread-self/net/"
 	}
+	var first error
+	for _, name := range tableFiles {
+		t.source = "/proc/net/" + name
+		file, err := t.fs.Open(dir + name)
+		if err == nil {
+			return file, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// timeouts are the table's own, which tell idle times; what cannot be read is not known.
+func (t *flowTable) timeouts() *rank.Timeouts {
 	values := map[string]int64{}
-	for _, name := range names {
-		logical, ok := strings.CutPrefix(name, "nf_conntrack_")
-		if !ok || !strings.Contains(logical, "timeout") {
-			continue
-		}
-		data, err := fs.ReadFile(sysctlDir+"/"+name, 64)
-		if err != nil {
-			continue
-		}
-		if v, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64); err == nil {
-			values[logical] = v
+	for _, place := range settingDirs {
+		names, _ := t.fs.List(place[0])
+		for _, name := range names {
+			logical, ok := strings.CutPrefix(name, place[1])
+			if !ok || !strings.Contains(logical, "timeout") {
+				continue
+			}
+			if v, ok := t.number(place[0] + "/" + name); ok {
+				values[logical] = v
+			}
 		}
 	}
-	return rank.NewTimeouts(values).Idle
+	return rank.NewTimeouts(values)
+}
+
+// setting is one of the table's figures ("count", "max").
+func (t *flowTable) setting(name string) (uint64, bool) {
+	for _, place := range settingDirs {
+		if v, ok := t.number(place[0] + "/" + place[1] + name); ok && v >= 0 {
+			return uint64(v), true
+		}
+	}
+	return 0, false
+}
+
+func (t *flowTable) number(path string) (int64, bool) {
+	data, err := t.fs.ReadFile(path, 64)
+	if err != nil {
+		return 0, false
+	}
+	v, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+	return v, err == nil
 }
 
 // warn says on standard error what a reader of standard output should know.
