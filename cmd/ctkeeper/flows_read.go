@@ -185,7 +185,8 @@ func (t *flowTable) setting(name string) (uint64, bool) {
 			return uint64(v), true
 		}
 	}
-	return 0, false
+	v, ok := t.number("/proc/sys/net/nf_conntrack_" + name)
+	return uint64(max(v, 0)), ok && v >= 0
 }
 
 func (t *flowTable) number(path string) (int64, bool) {

@@ -23,7 +23,7 @@ type Board struct {
 // Place is one row of a ranking.
 type Place struct {
 	// Keys are one text for each key of the grouping.
-	Keys []string `json:"keys"`
+	Keys []string `json:"keys,omitempty"`
 	// Where is the filter expression that selects exactly these flows; "" when none does.
 	Where string `json:"where,omitempty"`
 	// Count may be too large by up to Error; the figures below count the flows seen since the key has

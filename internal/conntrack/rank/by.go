@@ -39,10 +39,10 @@ var keyWords = []struct {
 
 // KeyNames lists the words that ParseBy knows, as they are shown; src and dst take a prefix too.
 func KeyNames() []string {
-	names := make([]string, 0, keys)
-	for k := Src; k < keys; k++ {
-		if k != SrcPrefix && k != DstPrefix {
-			names = append(names, Part{Key: k}.String())
+	var names []string
+	for _, w := range keyWords {
+		if (Part{Key: w.key}).String() == w.word {
+			names = append(names, w.word)
 		}
 	}
 	return names

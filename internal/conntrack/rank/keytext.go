@@ -97,7 +97,7 @@ func (p Part) where(k key, port uint32) (string, bool) {
 	case Service:
 		return "dst " + k.addr().String() + " and " + portWhere(key{uint64(port >> 17), uint64(port & (1<<17 - 1))}, "dport"), true
 	case Proto:
-		return fmt.Sprintf("proto %d", k.lo), true
+		return "proto " + flow.Proto(k.lo).String(), true
 	case Zone:
 		return fmt.Sprintf("zone %d", k.lo), true
 	case Mark:
@@ -114,9 +114,9 @@ func (p Part) where(k key, port uint32) (string, bool) {
 
 func portWhere(k key, word string) string {
 	if k.lo == noPort {
-		return fmt.Sprintf("proto %d", k.hi)
+		return "proto " + flow.Proto(k.hi).String()
 	}
-	return fmt.Sprintf("proto %d and %s %d", k.hi, word, k.lo)
+	return fmt.Sprintf("proto %s and %s %d", flow.Proto(k.hi), word, k.lo)
 }
 
 // stateWhere needs a state that has a name; flows of a protocol with states whose state was not told
@@ -124,9 +124,9 @@ func portWhere(k key, word string) string {
 func stateWhere(k key) (string, bool) {
 	s, proto := flow.State(k.lo), flow.Proto(k.hi)
 	if s != flow.NoState {
-		return fmt.Sprintf("proto %d and state %s", k.hi, s), s.String() != "UNKNOWN"
+		return fmt.Sprintf("proto %s and state %s", proto, s), s.String() != "UNKNOWN"
 	}
-	return fmt.Sprintf("proto %d", k.hi), proto != flow.TCP && proto != flow.SCTP && proto != flow.DCCP
+	return "proto " + proto.String(), proto != flow.TCP && proto != flow.SCTP && proto != flow.DCCP
 }
 
 // statusWhere names every mark, so that flows with further ones are not selected.
