@@ -99,6 +99,11 @@ func protoName(p Proto) string {
 func appendTuple(b []byte, t *Tuple) []byte {
 	b = appendTextAddr(append(b, "src="...), t.Src)
 	b = appendTextAddr(append(b, "dst="...), t.Dst)
+	return appendPorts(b, t)
+}
+
+// appendPorts appends what a tuple has beside its addresses.
+func appendPorts(b []byte, t *Tuple) []byte {
 	switch {
 	case t.Proto.HasPorts():
 		b = appendNumber(b, "sport=", uint64(t.SrcPort))

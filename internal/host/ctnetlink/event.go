@@ -20,6 +20,8 @@ const (
 	EventNew EventKind = 1 << iota
 	EventUpdate
 	EventDestroy
+	// EventExpect joined to others follows the expectation table too; FollowOptions.Expect gets its events.
+	EventExpect
 
 	allEvents = EventNew | EventUpdate | EventDestroy
 )
@@ -35,6 +37,9 @@ type FollowOptions struct {
 	// Lost is called when events were lost, with how many so far in all. What is known of the table is
 	// then no longer true: dump it again.
 	Lost func(total uint64)
+	// Expect is called for each event of the expectation table that EventExpect asks for; the entry is
+	// only good until it returns.
+	Expect func(EventKind, *flow.Expectation) error
 }
 
 // Follower receives a namespace's events. While one is open anywhere, the kernel keeps event data for
@@ -45,9 +50,15 @@ type Follower struct {
 	buf  []byte
 	dec  decoder
 	fl   flow.Flow
+	exp  flow.Expectation
+	from uint32 // who made the event
+	held uint64 // bytes that the kernel holds at most
 	base uint64 // drops when the follower was opened
 	seen atomic.Uint64
-	mu   sync.Mutex // of lost
+	read atomic.Uint64 // bytes
+	dry  atomic.Uint64 // how often nothing waited
+	idle atomic.Bool   // nothing waits
+	mu   sync.Mutex    // of lost
 	lost uint64
 }
 
@@ -70,7 +81,15 @@ func Follow(o FollowOptions) (*Follower, error) {
 		return nil, err
 	}
 	f.base = f.drops()
-	return f, nil
+	held, err := f.Buffer()
+	f.held = uint64(max(held, 0))
+	return f, err
+}
+
+// eventGroups are the kernel's multicast groups, in the order of the kinds.
+var eventGroups = [...]int{
+	unix.NFNLGRP_CONNTRACK_NEW, unix.NFNLGRP_CONNTRACK_UPDATE, unix.NFNLGRP_CONNTRACK_DESTROY,
+	unix.NFNLGRP_CONNTRACK_EXP_NEW, unix.NFNLGRP_CONNTRACK_EXP_UPDATE, unix.NFNLGRP_CONNTRACK_EXP_DESTROY,
 }
 
 func (f *Follower) subscribe() error {
@@ -79,9 +98,9 @@ func (f *Follower) subscribe() error {
 			return &Error{Op: "set buffer", Errno: errnoOf(err)}
 		}
 	}
-	groups := [...]int{unix.NFNLGRP_CONNTRACK_NEW, unix.NFNLGRP_CONNTRACK_UPDATE, unix.NFNLGRP_CONNTRACK_DESTROY}
-	for i, group := range groups {
-		if f.o.Kinds&(1<<i) == 0 {
+	for i, group := range eventGroups {
+		kind := EventKind(1) << min(i, 3) // the last three are the expectation table's
+		if f.o.Kinds&kind == 0 {
 			continue
 		}
 		if err := unix.SetsockoptInt(f.sock.fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, group); err != nil {
@@ -120,12 +139,16 @@ func (f *Follower) drops() uint64 {
 	return uint64(info[unix.SK_MEMINFO_DROPS])
 }
 
+// Origin is the netlink port of the program that made the event that Run's fn looks at; 0 when packets or
+// timers did. It is mostly the program's process id.
+func (f *Follower) Origin() uint32 { return f.from }
+
 // Run calls fn for each event until the context ends or fn returns an error; the flow is only good until
 // fn returns. Loss is counted and told, and does not end it. fn should be quick: what does not fit in the
 // kernel's buffer meanwhile is lost, and counted.
 func (f *Follower) Run(ctx context.Context, fn func(EventKind, *flow.Flow) error) error {
 	for {
-		n, err := f.sock.recv(ctx, f.buf)
+		n, err := f.next(ctx)
 		if errors.Is(err, unix.ENOBUFS) {
 			if lost := f.Lost(); f.o.Lost != nil {
 				f.o.Lost(lost)
@@ -141,6 +164,37 @@ func (f *Follower) Run(ctx context.Context, fn func(EventKind, *flow.Flow) error
 	}
 }
 
+// next waits for messages.
+func (f *Follower) next(ctx context.Context) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := f.sock.tryRecv(f.buf)
+	for err == unix.EINTR {
+		n, err = f.sock.tryRecv(f.buf)
+	}
+	if err == unix.EAGAIN {
+		f.dry.Add(1)
+		f.idle.Store(true)
+		n, err = f.sock.recv(ctx, f.buf)
+		f.idle.Store(false)
+	}
+	f.read.Add(uint64(n))
+	return n, err
+}
+
+// Position is a place in the stream of events.
+type Position struct{ read, dry uint64 }
+
+// Position is how far Run has come. It may be asked while Run runs.
+func (f *Follower) Position() Position { return Position{f.read.Load(), f.dry.Load()} }
+
+// Past reports whether Run has passed on all that the kernel held for it when it was at p. What was held
+// when a loss was told is older than the loss.
+func (f *Follower) Past(p Position) bool {
+	return f.idle.Load() || f.dry.Load() > p.dry || f.read.Load() > p.read+f.held
+}
+
 func (f *Follower) events(b []byte, fn func(EventKind, *flow.Flow) error) error {
 	for len(b) >= bodyStart {
 		h := parseHeader(b)
@@ -149,21 +203,39 @@ func (f *Follower) events(b []byte, fn func(EventKind, *flow.Flow) error) error 
 		}
 		msg := b[:h.len]
 		b = b[min(align4(h.len), len(b)):]
-		kind := EventUpdate
-		switch {
-		case h.typ == subsysCT|msgDelete:
-			kind = EventDestroy
-		case h.typ != subsysCT: // msgNew is 0
-			continue
-		case h.flags&(unix.NLM_F_CREATE|unix.NLM_F_EXCL) != 0:
-			kind = EventNew
+		if err := f.event(h, msg, fn); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// event decodes one message and passes it on.
+func (f *Follower) event(h header, msg []byte, fn func(EventKind, *flow.Flow) error) error {
+	kind := EventUpdate
+	switch {
+	case h.typ&0xff == msgDelete:
+		kind = EventDestroy
+	case h.typ&0xff != msgNew:
+		return nil
+	case h.flags&(unix.NLM_F_CREATE|unix.NLM_F_EXCL) != 0:
+		kind = EventNew
+	}
+	f.from = native.Uint32(msg[12:])
+	switch h.typ &^ 0xff {
+	case subsysCT:
 		if err := f.dec.decode(msg[bodyStart:], msg[headerLen], &f.fl); err != nil {
 			return err
 		}
 		f.seen.Add(1)
-		if err := fn(kind, &f.fl); err != nil {
+		return fn(kind, &f.fl)
+	case subsysExp:
+		if err := f.dec.expectation(msg[bodyStart:], msg[headerLen], &f.exp); err != nil {
 			return err
+		}
+		f.seen.Add(1)
+		if f.o.Expect != nil {
+			return f.o.Expect(kind, &f.exp)
 		}
 	}
 	return nil

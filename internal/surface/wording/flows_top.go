@@ -22,4 +22,19 @@ var flowsTopText = map[string]text{
 	"flows_top_col_closing":   {"closing", "en clôture"},
 	"flows_top_col_half_open": {"half-open", "mi-ouverts"},
 	"flows_top_col_idle":      {"idle >1h", "inactifs >1h"},
+	"flows_watch_events_off": {
+		"nf_conntrack_events is 0 here: the kernel makes no events",
+		"nf_conntrack_events vaut 0 ici\u00a0: le noyau n’émet aucun événement"},
+	"flows_watch_end": {
+		"{seen:count} {seen:plural|event|events} seen, {written:count} shown, {filtered:count} not selected",
+		"{seen:count} {seen:plural|événement vu|événements vus}, {written:count} {written:plural|affiché|affichés}, {filtered:count} hors de la sélection"},
+	"flows_watch_lost": {
+		"the kernel dropped {lost:count} {lost:plural|event|events}: its buffer was full (--buffer)",
+		"le noyau a jeté {lost:count} {lost:plural|événement|événements}\u00a0: son tampon était plein (--buffer)"},
+	"flows_watch_slow": {
+		"{slow:count} {slow:plural|event was|events were} not shown: whoever reads the output was too slow",
+		"{slow:count} {slow:plural|événement n’a pas été affiché|événements n’ont pas été affichés}\u00a0: le lecteur de la sortie était trop lent"},
+	"flows_watch_stale": {
+		"after the last loss the table was not read again: what was shown may not be how it is",
+		"après la dernière perte, la table n’a pas été relue\u00a0: ce qui a été affiché n’est peut-être plus vrai"},
 }

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"net/netip"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ctkeeper/internal/conntrack/flow"
+	"ctkeeper/internal/host/ctnetlink"
+	"ctkeeper/internal/lab"
+)
+
+// tracked joins two namespaces; the second tracks and answers nothing.
+func tracked(t *testing.T) (*lab.Wire, *lab.Namespace) {
+	t.Helper()
+	a := &lab.End{NS: lab.NewNamespace(t), Name: "v0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}}
+	b := &lab.End{NS: lab.NewNamespace(t), Name: "v0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/24")}}
+	lab.Veth(t, a, b)
+	if err := lab.Track(b.NS, lab.TrackOptions{Silent: true}); err != nil {
+		t.Fatal(err)
+	}
+	return lab.NewWire(t, a, b), b.NS
+}
+
+// bustle makes events of every kind.
+func bustle(t *testing.T, w *lab.Wire, ns *lab.Namespace) {
+	t.Helper()
+	host, near := netip.MustParseAddr("10.9.0.2"), netip.MustParseAddr("198.51.100.1")
+	at := func(a netip.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(a, port) }
+	if _, err := w.Send(
+		lab.TCP(at(near, 1000), at(host, 80), lab.Segment{Flags: lab.SYN, Seq: 5}),
+		lab.UDP(at(near, 1001), at(host, 53), []byte("q")),
+		lab.Ping(near, host, 7, 1),
+	); err != nil {
+		t.Fatal(err)
+	}
+	mix := lab.Mix{Established: 50, SynSent: 20, IPv6: 30, Timeout: 300}
+	lab.Fill(t, ns, 20, mix)
+	mix.Mark = 5
+	c, err := lab.Dial(ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if res, err := c.Update(t.Context(), lab.Flows(20, mix), ctnetlink.ChangeOptions{Fields: flow.HasMark}); err != nil || res.Done != 20 {
+		t.Errorf("%+v, %v", res, err)
+	}
+	ns.Do(func() {
+		if out, err := exec.Command("conntrack", "-D", "-p", "udp").CombinedOutput(); err != nil {
+			t.Errorf("%s: %v", out, err)
+		}
+	})
+}
+
+// watched is what a watch of two seconds says while there is bustle.
+func watched(t *testing.T, w *lab.Wire, ns *lab.Namespace, args ...string) (out, errs string, code int) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		out, errs, code = command("", append([]string{"flows", "watch", "--netns", ns.Path, "--for", "2s"}, args...)...)
+		close(done)
+	}()
+	time.Sleep(500 * time.Millisecond)
+	bustle(t, w, ns)
+	<-done
+	return out, errs, code
+}
+
+// sortedLines are the lines in an order of their own: two listeners may see what two processors did in
+// another order.
+func sortedLines(text string) string {
+	lines := strings.Split(program.ReplaceAllString(text, ""), "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// program is the name of who made an event, which is told only while the program runs.
+var program = regexp.MustCompile(` progname=\S+`)
+
+func TestWatchPrintsWhatTheConntrackToolPrints(t *testing.T) {
+	w, ns := tracked(t)
+	file, err := os.CreateTemp(t.TempDir(), "events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tool *exec.Cmd
+	ns.Do(func() {
+		tool = exec.Command("conntrack", "-E")
+		tool.Stdout = file
+		err = tool.Start()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, errs, code := watched(t, w, ns, "--format", "conntrack")
+	if err := tool.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = tool.Wait()
+	want, err := os.ReadFile(file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := sortedLines(out), sortedLines(string(want))
+	if code != 0 || a != b || !strings.Contains(a, "[DESTROY]") || !strings.Contains(a, "[UPDATE]") || !strings.Contains(errs, "events seen") {
+		t.Errorf("exit %d, %s\nhere:\n%s\nthe conntrack tool:\n%s", code, errs, a, b)
+	}
+}
+
+func TestWatchWritesOneDocument(t *testing.T) {
+	w, ns := tracked(t)
+	out, errs, code := watched(t, w, ns, "--format", "json", "--events", "new,destroy", "-p", "udp")
+	var d struct {
+		Schema string
+		Events []struct {
+			Event string
+			Flow  struct{ Proto string }
+		}
+		Counts struct{ Seen, Lost, Filtered, Written uint64 }
+	}
+	if err := json.Unmarshal([]byte(out), &d); err != nil || code != 0 || errs != "" {
+		t.Fatalf("exit %d, %s, %v:\n%s", code, errs, err, out)
+	}
+	kinds := map[string]int{}
+	for _, e := range d.Events {
+		kinds[e.Event+" "+e.Flow.Proto]++
+	}
+	if d.Schema != "ctkeeper.watch/1" || len(kinds) != 2 || kinds["new udp"] == 0 || kinds["new udp"] != kinds["destroy udp"] ||
+		d.Counts.Written != uint64(len(d.Events)) || d.Counts.Seen != d.Counts.Written+d.Counts.Filtered {
+		t.Errorf("%v, %+v", kinds, d.Counts)
+	}
+}
