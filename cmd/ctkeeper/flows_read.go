@@ -10,6 +10,7 @@ import (
 
 	"ctkeeper/internal/conntrack/filter"
 	"ctkeeper/internal/conntrack/flow"
+	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/rank"
 	"ctkeeper/internal/host/ctnetlink"
 	"ctkeeper/internal/host/hostfs"
@@ -39,6 +40,8 @@ func (a *app) eachFlow(ctx context.Context, f filter.Filter, fn func(*flow.Flow)
 type flowTable struct {
 	a  *app
 	fs hostfs.FS
+	// warned takes warnings; nil: they are printed.
+	warned func(message.Message)
 
 	// source and whole are known when the flows were read: from where, and whether none of them can be
 	// missing or doubled.
@@ -54,6 +57,14 @@ type readOptions struct {
 	restart func()
 }
 
+func (t *flowTable) warn(code string, pairs ...any) {
+	if t.warned == nil {
+		t.a.warn(code, pairs...)
+		return
+	}
+	t.warned(message.New(code, pairs...))
+}
+
 // inTable calls fn where the chosen table can be read.
 func (a *app) inTable(ctx context.Context, fn func(*flowTable) error) error {
 	switch {
@@ -62,15 +73,24 @@ func (a *app) inTable(ctx context.Context, fn func(*flowTable) error) error {
 	case a.netns == "":
 		return fn(&flowTable{a: a})
 	}
+	ns, err := a.oneNamespace(ctx)
+	if err != nil {
+		return err
+	}
+	return netns.Do(ns.Path, func() error { return fn(&flowTable{a: a}) })
+}
+
+// oneNamespace is the one that --netns chose.
+func (a *app) oneNamespace(ctx context.Context) (netns.Namespace, error) {
 	all, _ := netns.Find(ctx, hostfs.FS{})
 	chosen, err := netns.Select(all, a.netns)
 	if err != nil {
-		return usageError{err}
+		return netns.Namespace{}, usageError{err}
 	}
 	if len(chosen) != 1 {
-		return usageError{fmt.Errorf("--netns %s: %d namespaces; flows are read from one at a time", a.netns, len(chosen))}
+		return netns.Namespace{}, usageError{fmt.Errorf("--netns %s: %d namespaces; flows are read from one at a time", a.netns, len(chosen))}
 	}
-	return netns.Do(chosen[0].Path, func() error { return fn(&flowTable{a: a}) })
+	return chosen[0], nil
 }
 
 func (a *app) inCopy(fn func(*flowTable) error) error {
@@ -100,7 +120,7 @@ func (t *flowTable) each(ctx context.Context, o readOptions, fn func(*flow.Flow)
 	if textErr := t.text(ctx, o, fn); textErr != nil {
 		return errors.Join(err, textErr)
 	}
-	t.a.warn("flows_text_source", "path", t.source, "why", err.Error())
+	t.warn("flows_text_source", "path", t.source, "why", err.Error())
 	return nil
 }
 
@@ -115,7 +135,7 @@ func (t *flowTable) netlink(ctx context.Context, o readOptions, fn func(*flow.Fl
 	}
 	t.source, t.whole = "ctnetlink", res.Consistent
 	if !res.Consistent {
-		t.a.warn("flows_" + string(res.Why))
+		t.warn("flows_" + string(res.Why))
 	}
 	return nil
 }
@@ -133,7 +153,7 @@ func (t *flowTable) text(ctx context.Context, o readOptions, fn func(*flow.Flow)
 		return fn(fl)
 	})
 	if res.Bad > 0 {
-		t.a.warn("flows_bad_lines", "lines", res.Bad, "first", res.First.Error())
+		t.warn("flows_bad_lines", "lines", res.Bad, "first", res.First.Error())
 	}
 	t.whole = res.Bad == 0 && !t.fs.Live() // a copy is whole; whether a live text was is not known
 	return errors.Join(err, file.Close())

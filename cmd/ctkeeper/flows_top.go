@@ -50,7 +50,7 @@ func newFlowsTop(a *app) *cobra.Command {
 			if r.limit < 0 {
 				return usageError{errors.New("--limit: at least 1; 0 for all rows")}
 			}
-			if !once && a.format == "text" && isTerminal(a.out) {
+			if !once && a.format == "text" && a.from == "" && isTerminal(a.in) && isTerminal(a.out) {
 				return a.topLive(cmd.Context(), r)
 			}
 			return a.topOnce(cmd.Context(), r)
@@ -63,9 +63,6 @@ func newFlowsTop(a *app) *cobra.Command {
 	f.IntVar(&r.limit, "limit", 20, "how many rows to print; 0 for all")
 	return cmd
 }
-
-// topLive is the view on a terminal; it has no other form than the printed one yet.
-func (a *app) topLive(ctx context.Context, r topRequest) error { return a.topOnce(ctx, r) }
 
 func (a *app) topOnce(ctx context.Context, r topRequest) error {
 	switch a.format {

@@ -62,7 +62,7 @@ func areas() []map[string]text {
 		commonText, replayText, reportText, statusText, hostText,
 		doctorText, diagnoseText, diagnoseCauseText, diagnoseEvidenceText, diagnoseCureText,
 		bootText, lintText,
-		planText, applyText, settingsText, explainText, flowsText, flowsTopText,
+		planText, applyText, settingsText, explainText, flowsText, tuiText, flowsTopText,
 	}
 }
 

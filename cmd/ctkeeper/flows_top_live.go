@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"ctkeeper/internal/conntrack/flow"
+	"ctkeeper/internal/conntrack/message"
+	"ctkeeper/internal/conntrack/rank"
+	"ctkeeper/internal/host/ctnetlink"
+	"ctkeeper/internal/host/netns"
+	"ctkeeper/internal/surface/tui"
+)
+
+// topLive is the view on a terminal.
+func (a *app) topLive(ctx context.Context, r topRequest) error {
+	source := &liveTable{a: a}
+	if a.netns != "" {
+		ns, err := a.oneNamespace(ctx)
+		if err != nil {
+			return err
+		}
+		source.path = ns.Path
+	}
+	return tui.Run(ctx, tui.Options{
+		Source: source, ReadOnly: message.New("tui_read_only"), By: r.by, Filter: r.filter, Name: a.netns,
+		Lang: a.language(), ASCII: !utf8Locale(), In: a.in, Out: a.out, Environ: os.Environ(),
+	})
+}
+
+// utf8Locale reports whether the environment says that the terminal knows UTF-8.
+func utf8Locale() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := strings.ToLower(os.Getenv(name)); v != "" {
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return false
+}
+
+// liveTable tells the live view the figures of one namespace.
+type liveTable struct {
+	a    *app
+	path string // of the namespace; "" for this process's
+}
+
+// in calls fn on a thread that stands in the namespace.
+func (l *liveTable) in(fn func() error) error {
+	if l.path != "" {
+		return netns.Do(l.path, fn)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return fn()
+}
+
+// Gauge reads count, max and counters.
+func (l *liveTable) Gauge(ctx context.Context) (tui.Gauge, error) {
+	var g tui.Gauge
+	err := l.in(func() (err error) {
+		g, err = gauge(ctx, &flowTable{a: l.a})
+		return err
+	})
+	return g, err
+}
+
+func gauge(ctx context.Context, t *flowTable) (tui.Gauge, error) {
+	g := tui.Gauge{At: time.Now()}
+	if v, ok := t.setting("count"); ok {
+		g.Count = &v
+	}
+	if v, ok := t.setting("max"); ok {
+		g.Max = &v
+	}
+	counters, err := tableCounters(ctx)
+	if err != nil {
+		if g.Count != nil {
+			err = nil // the counters alone are missing
+		}
+		return g, err
+	}
+	if early, ok := counters["early_drop"]; ok {
+		g.EarlyDrop = &early
+	}
+	if drop, ok := counters["drop"]; ok {
+		// drop counts clashes too, as insert_failed does beside chains that are too long.
+		clashes := counters["insert_failed"] - min(counters["chain_toolong"], counters["insert_failed"])
+		refused := drop - min(clashes, drop)
+		g.Refused = &refused
+	}
+	return g, nil
+}
+
+// tableCounters are the sums over all CPUs.
+func tableCounters(ctx context.Context) (map[string]uint64, error) {
+	c, err := ctnetlink.Dial(ctnetlink.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = c.Close() }()
+	cpus, err := c.CPUStats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ctnetlink.Sum(cpus), nil
+}
+
+// Rank reads the table once.
+func (l *liveTable) Rank(ctx context.Context, r tui.Request) (tui.Ranking, error) {
+	var got tui.Ranking
+	err := l.in(func() error {
+		t := &flowTable{a: l.a, warned: func(m message.Message) { got.Warnings = append(got.Warnings, m) }}
+		board := rank.NewBoard(rank.BoardOptions{By: r.By, Timeouts: t.timeouts()})
+		o := readOptions{filter: r.Filter, fields: r.By.Fields(), restart: board.Reset}
+		start := threadTime()
+		err := t.each(ctx, o, func(fl *flow.Flow) error { board.Add(fl); return nil })
+		got.Ranking, got.Cost = board.Ranking(r.Rows), threadTime()-start
+		return err
+	})
+	return got, err
+}
+
+// threadTime is the CPU time that the calling thread has taken.
+func threadTime() time.Duration {
+	const rusageThread = 1
+	var u syscall.Rusage
+	if syscall.Getrusage(rusageThread, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// churnWindow is how long events are followed to count arrivals. While a listener is open the kernel
+// keeps event data for new flows, which makes them larger, so it is short.
+const churnWindow = 500 * time.Millisecond
+
+// Churn counts the flows that arrive, by events, and tells the ends by how the count changed meanwhile:
+// flows that began while nobody listened end without an event.
+func (l *liveTable) Churn(ctx context.Context) (tui.Churn, error) {
+	var c tui.Churn
+	err := l.in(func() (err error) {
+		c, err = churn(ctx, &flowTable{a: l.a})
+		return err
+	})
+	if errors.Is(err, ctnetlink.ErrPermission) || errors.Is(err, ctnetlink.ErrUnsupported) {
+		return tui.Churn{Why: message.New("tui_churn_none", "why", err.Error())}, nil
+	}
+	return c, err
+}
+
+func churn(ctx context.Context, t *flowTable) (tui.Churn, error) {
+	if v, ok := t.setting("events"); ok && v == 0 {
+		return tui.Churn{Why: message.New("tui_churn_off")}, nil
+	}
+	f, err := ctnetlink.Follow(ctnetlink.FollowOptions{Kinds: ctnetlink.EventNew, Fields: flow.HasStatus, Buffer: 8 << 20})
+	if err != nil {
+		return tui.Churn{}, err
+	}
+	defer func() { _ = f.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, churnWindow)
+	defer cancel()
+	start := time.Now()
+	before, known := t.setting("count")
+	err = f.Run(ctx, func(ctnetlink.EventKind, *flow.Flow) error { return nil })
+	if ctx.Err() == nil {
+		return tui.Churn{}, fmt.Errorf("count arrivals: %w", err)
+	}
+	after, still := t.setting("count")
+	lost, seconds := float64(f.Lost()), time.Since(start).Seconds()
+	events := float64(f.Seen()) + lost
+	arrivals := events / seconds
+	// What is counted in a sample differs from the mean by about the root of the count.
+	c := tui.Churn{Arrivals: &arrivals, Error: math.Sqrt(events) / seconds}
+	if known && still {
+		ends := max(0, arrivals-(float64(after)-float64(before))/seconds)
+		c.Ends = &ends
+	}
+	return c, nil
+}
