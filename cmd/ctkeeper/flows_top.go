@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"ctkeeper/internal/action/sample"
 	"ctkeeper/internal/conntrack/filter"
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/rank"
+	"ctkeeper/internal/host/ctnetlink"
 )
 
 const flowsTopLong = `Rank the flows that FILTER selects by one key, or by two: who fills the table.
@@ -27,6 +30,7 @@ type topRequest struct {
 	by     rank.By
 	filter filter.Filter
 	limit  int
+	rates  time.Duration // over which rates are taken too; 0: none
 }
 
 func newFlowsTop(a *app) *cobra.Command {
@@ -50,7 +54,10 @@ func newFlowsTop(a *app) *cobra.Command {
 			if r.limit < 0 {
 				return usageError{errors.New("--limit: at least 1; 0 for all rows")}
 			}
-			if !once && a.format == "text" && a.from == "" && isTerminal(a.in) && isTerminal(a.out) {
+			if r.rates < 0 || r.rates > 0 && a.from != "" {
+				return usageError{errors.New("--rates: a time to come, on this host")}
+			}
+			if !once && r.rates == 0 && a.format == "text" && a.from == "" && isTerminal(a.in) && isTerminal(a.out) {
 				return a.topLive(cmd.Context(), r)
 			}
 			return a.topOnce(cmd.Context(), r)
@@ -60,6 +67,7 @@ func newFlowsTop(a *app) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&by, "by", "src", "KEY or KEY,KEY to rank by")
 	f.BoolVar(&once, "once", false, "print the ranking and end (so it is when standard output is no terminal)")
+	f.DurationVar(&r.rates, "rates", 0, "with the printed ranking: watch for this `TIME` what is refused, comes and ends a second")
 	f.IntVar(&r.limit, "limit", 20, "how many rows to print; 0 for all")
 	return cmd
 }
@@ -97,8 +105,10 @@ type topDocument struct {
 	Occupancy  *float64 `json:"occupancy,omitempty"`
 	// Pressure is the share of max that the kernel cannot reclaim by itself; not known with a filter.
 	Pressure *float64 `json:"pressure,omitempty"`
-	Keys     int      `json:"different_keys"` // when not exact, at least so many
-	Exact    bool     `json:"exact"`
+	// Rates were taken before the table was read.
+	Rates *sample.Rates `json:"rates,omitempty"`
+	Keys  int           `json:"different_keys"` // when not exact, at least so many
+	Exact bool          `json:"exact"`
 	// Missing is how many flows a key without a row may have when not exact.
 	Missing uint64     `json:"missing_at_most,omitempty"`
 	Total   rank.Place `json:"total"`
@@ -120,6 +130,9 @@ func (t *flowTable) top(ctx context.Context, r topRequest) (topDocument, error) 
 	if v, ok := t.setting("max"); ok {
 		d.Max = &v
 	}
+	if err := t.rates(ctx, r.rates, &d); err != nil {
+		return d, err
+	}
 	board := rank.NewBoard(rank.BoardOptions{By: r.by, Timeouts: t.timeouts()})
 	o := readOptions{filter: r.filter, fields: r.by.Fields(), restart: board.Reset}
 	if err := t.each(ctx, o, func(fl *flow.Flow) error { board.Add(fl); return nil }); err != nil {
@@ -133,6 +146,26 @@ func (t *flowTable) top(ctx context.Context, r topRequest) (topDocument, error) 
 	}
 	d.fullness(r.filter.All())
 	return d, nil
+}
+
+// rates watches the table for a time, by events where the kernel makes them.
+func (t *flowTable) rates(ctx context.Context, window time.Duration, d *topDocument) error {
+	if window == 0 {
+		return nil
+	}
+	o := sample.RateOptions{Window: window}
+	if v, ok := t.setting("events"); ok && v == 0 {
+		o.Basis = sample.ByDumps
+	}
+	r, err := sample.TakeRates(ctx, o)
+	if errors.Is(err, ctnetlink.ErrPermission) || errors.Is(err, ctnetlink.ErrUnsupported) {
+		t.a.warn("flows_top_no_rates", "why", err.Error())
+		return nil
+	}
+	if err == nil {
+		d.Rates = &r
+	}
+	return err
 }
 
 // fullness tells the shares of max, where max is known.

@@ -3,14 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math"
 	"os"
 	"runtime"
 	"strings"
 	"syscall"
 	"time"
 
+	"ctkeeper/internal/action/sample"
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/rank"
@@ -159,28 +158,13 @@ func churn(ctx context.Context, t *flowTable) (tui.Churn, error) {
 	if v, ok := t.setting("events"); ok && v == 0 {
 		return tui.Churn{Why: message.New("tui_churn_off")}, nil
 	}
-	f, err := ctnetlink.Follow(ctnetlink.FollowOptions{Kinds: ctnetlink.EventNew, Fields: flow.HasStatus, Buffer: 8 << 20})
+	r, err := sample.TakeRates(ctx, sample.RateOptions{Window: churnWindow})
 	if err != nil {
 		return tui.Churn{}, err
 	}
-	defer func() { _ = f.Close() }()
-	ctx, cancel := context.WithTimeout(ctx, churnWindow)
-	defer cancel()
-	start := time.Now()
-	before, known := t.setting("count")
-	err = f.Run(ctx, func(ctnetlink.EventKind, *flow.Flow) error { return nil })
-	if ctx.Err() == nil {
-		return tui.Churn{}, fmt.Errorf("count arrivals: %w", err)
-	}
-	after, still := t.setting("count")
-	lost, seconds := float64(f.Lost()), time.Since(start).Seconds()
-	events := float64(f.Seen()) + lost
-	arrivals := events / seconds
-	// What is counted in a sample differs from the mean by about the root of the count.
-	c := tui.Churn{Arrivals: &arrivals, Error: math.Sqrt(events) / seconds}
-	if known && still {
-		ends := max(0, arrivals-(float64(after)-float64(before))/seconds)
-		c.Ends = &ends
+	c := tui.Churn{Arrivals: &r.Arrivals.PerSecond, Error: r.Arrivals.Error}
+	if r.Ends != nil {
+		c.Ends = &r.Ends.PerSecond
 	}
 	return c, nil
 }

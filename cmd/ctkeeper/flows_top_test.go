@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"ctkeeper/internal/action/sample"
 	"ctkeeper/internal/lab"
 )
 
@@ -41,5 +42,25 @@ func TestTopOfARealTable(t *testing.T) {
 		if int(sum) != made {
 			t.Errorf("%s: rows add up to %d of %d", by, sum, made)
 		}
+	}
+}
+
+func TestTopWithRates(t *testing.T) {
+	ns := lab.NewNamespace(t)
+	for events, basis := range map[string]sample.Basis{"0": sample.ByDumps, "2": sample.ByEvents} {
+		if err := ns.SetSysctl("net/netfilter/nf_conntrack_events", events); err != nil {
+			t.Fatal(err)
+		}
+		d := ranked(t, "--netns", ns.Path, "--rates", "100ms")
+		if d.Rates == nil || d.Rates.Basis != basis || d.Rates.Arrivals == nil || d.Rates.Refused == nil || d.Rates.Seconds < 0.1 {
+			t.Errorf("events %s: %+v", events, d.Rates)
+		}
+	}
+	out, errs, code := command("", "flows", "top", "--netns", ns.Path, "--rates", "50ms", "--lang", "fr")
+	if code != 0 || errs != "" || !strings.Contains(out, "nouveaux 0/s ±") {
+		t.Errorf("exit %d, %s, %s", code, errs, out)
+	}
+	if _, errs, code := command("", "flows", "top", "--rates", "-1s"); code != 2 || !strings.Contains(errs, "--rates") {
+		t.Errorf("exit %d, %s", code, errs)
 	}
 }

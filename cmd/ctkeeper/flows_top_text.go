@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 
+	"ctkeeper/internal/action/sample"
 	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/rank"
 	"ctkeeper/internal/surface/wording"
@@ -44,11 +46,35 @@ func (p *page) topHead(d topDocument) {
 	case d.Count != nil:
 		add("flows_top_table_count", "count", *d.Count)
 	}
+	p.topRates(d.Rates)
 	code := "flows_top_exact"
 	if !d.Exact {
 		code = "flows_top_sketched"
 	}
 	add(code, "flows", d.Total.Count, "by", strings.Join(d.By, ","), "keys", d.Keys, "missing", d.Missing)
+}
+
+// topRates says what is refused, comes and ends; what is not known is left out.
+func (p *page) topRates(r *sample.Rates) {
+	if r == nil {
+		return
+	}
+	var parts []string
+	for _, c := range []struct {
+		code string
+		rate *sample.Rate
+	}{{"refused", r.Refused}, {"early", r.EarlyDropped}, {"arrivals", r.Arrivals}, {"ends", r.Ends}} {
+		if c.rate == nil {
+			continue
+		}
+		text := wording.Say(p.lang, message.New("flows_top_rate_"+c.code, "rate", c.rate.PerSecond))
+		if c.rate.Error > 0 {
+			text += " ±" + wording.Count(p.lang, math.Ceil(c.rate.Error))
+		}
+		parts = append(parts, text)
+	}
+	code := "flows_top_rates_" + string(r.Basis)
+	p.wrap("", "  ", wording.Say(p.lang, message.New(code, "seconds", math.Round(r.Seconds*10)/10, "rates", strings.Join(parts, ", "))))
 }
 
 // topRows prints the figures right-aligned, and the keys after them.

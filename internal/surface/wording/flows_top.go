@@ -15,6 +15,17 @@ var flowsTopText = map[string]text{
 	"flows_top_sketched": {
 		"{flows:count} {flows:plural|flow|flows} read, by {by}: more than {keys:count} different, too many to count exactly. A row's count may be too large by its error; a key left out of the count has at most {missing:count} {missing:plural|flow|flows}.",
 		"{flows:count} flux {flows:plural|lu|lus}, par {by}\u00a0: plus de {keys:count} valeurs distinctes, trop pour un compte exact. Le compte d’une ligne peut dépasser la vérité de son erreur\u00a0; une valeur laissée de côté a au plus {missing:count} flux."},
+	"flows_top_rates_events": {
+		"over {seconds} s: {rates}",
+		"sur {seconds}\u00a0s\u00a0: {rates}"},
+	"flows_top_rates_dumps": {
+		"over {seconds} s: {rates} (by two readings of the table: flows that came and went between them are not among them)",
+		"sur {seconds}\u00a0s\u00a0: {rates} (par deux lectures de la table\u00a0: les flux venus et partis entre les deux n’y sont pas)"},
+	"flows_top_rate_refused":  {"refused {rate:rate}", "refusés {rate:rate}"},
+	"flows_top_rate_early":    {"dropped early {rate:rate}", "évincés {rate:rate}"},
+	"flows_top_rate_arrivals": {"new {rate:rate}", "nouveaux {rate:rate}"},
+	"flows_top_rate_ends":     {"ended {rate:rate}", "terminés {rate:rate}"},
+	"flows_top_no_rates":      {"no rates, because {why}", "pas de débits, car {why}"},
 	"flows_top_col_flows":     {"flows", "flux"},
 	"flows_top_col_error":     {"error", "erreur"},
 	"flows_top_col_share":     {"share", "part"},
