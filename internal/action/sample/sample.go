@@ -1,0 +1,270 @@
+// Package sample watches: it reads the counters of every namespace that tracks once a second, the tables as
+// often as its share of the CPU allows, and the kernel's log; it keeps the life of incidents and hands
+// samples on to a store.
+//
+//	s := sample.New(sample.NewHost(), sample.Options{Store: db})
+//	go s.Run(ctx)
+//	w := s.Watch() // what is known now: for metrics and the page
+//
+// It changes nothing on the host. It opens no event listener: one would make every namespace of the machine
+// pay for events (kernel-model, on the shared switch).
+package sample
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"ctkeeper/internal/conntrack/rank"
+	"ctkeeper/internal/conntrack/settings"
+	"ctkeeper/internal/conntrack/snapshot"
+	"ctkeeper/internal/host/netns"
+)
+
+// Reading is one look at a namespace.
+type Reading struct {
+	Count, Max, Buckets int64
+	Counters            map[string]uint64
+	Initial             bool
+	// Settings are read only when they are asked for.
+	Settings map[string]int64
+}
+
+// Host is what is watched; NewHost is the live one.
+type Host interface {
+	Namespaces(ctx context.Context) []netns.Namespace
+	Read(ctx context.Context, ns netns.Namespace, withSettings bool) (Reading, error)
+	Table(ctx context.Context, ns netns.Namespace, t *rank.Timeouts) (snapshot.Flows, *int64, error)
+	// CPU is what this process used so far, Resident its memory in bytes.
+	CPU() time.Duration
+	Resident() uint64
+	// Log calls fn for every kernel message since the last call; lost is how often it was overtaken.
+	Log(fn func(kind snapshot.LogKind, inode uint64)) (lost uint64)
+}
+
+// Store keeps samples and incidents.
+type Store interface {
+	Add(namespace string, s snapshot.Sample)
+	Incident(i snapshot.Incident)
+}
+
+// Options say how to watch. The zero value watches every namespace each second at 1 % of a core.
+type Options struct {
+	Store Store // nil: nothing is kept
+	// Every lies between two samples; 0 means a second.
+	Every time.Duration
+	// Budget is the share of one core that the whole process may take; 0 means 0.01.
+	Budget float64
+	// PresentOnly leaves other namespaces alone.
+	PresentOnly bool
+	// Pressure is the threshold of an incident; 0 means 0.9.
+	Pressure float64
+	// Drift tells which running settings differ from what the next boot will set, by namespace inode;
+	// nil: not watched.
+	Drift func(ctx context.Context) map[uint64][]snapshot.Drifted
+	// Ended is told of every incident when it opens and when it closes.
+	Changed func(snapshot.Incident)
+}
+
+// Sampler watches one host.
+type Sampler struct {
+	host Host
+	o    Options
+
+	mu      sync.Mutex
+	watched []*watched
+	lines   map[snapshot.LogKind]uint64
+	lost    map[string]uint64
+	started time.Time
+	at      time.Time
+	cost    budget
+}
+
+// Intervals of what is not done at every sample.
+const (
+	discoverEvery = 30 * time.Second
+	settingsEvery = 60 * time.Second
+	driftEvery    = 5 * time.Minute
+	fullRate      = 8 // namespaces that are read at every sample; more take turns
+)
+
+// New returns a sampler that has not begun.
+func New(h Host, o Options) *Sampler {
+	if o.Every <= 0 {
+		o.Every = time.Second
+	}
+	if o.Budget <= 0 {
+		o.Budget = 0.01
+	}
+	if o.Pressure <= 0 {
+		o.Pressure = 0.9
+	}
+	return &Sampler{host: h, o: o, lines: map[snapshot.LogKind]uint64{}, lost: map[string]uint64{}, cost: budget{share: o.Budget}}
+}
+
+// Run watches until the context ends. Incidents that are open then are handed to the store as they stand.
+func (s *Sampler) Run(ctx context.Context) {
+	s.mu.Lock()
+	s.started = time.Now().UTC()
+	s.mu.Unlock()
+	s.cost.begin(time.Now(), s.host.CPU())
+	tick := time.NewTicker(s.o.Every)
+	defer tick.Stop()
+	var discovered, drifted time.Time
+	for n := 0; ctx.Err() == nil; n++ {
+		now := time.Now()
+		if now.Sub(discovered) >= discoverEvery {
+			s.discover(ctx)
+			discovered = now
+		}
+		if s.o.Drift != nil && now.Sub(drifted) >= driftEvery {
+			s.drift(ctx)
+			drifted = now
+		}
+		s.sampleAll(ctx, n)
+		s.readLog()
+		s.tables(ctx)
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+	s.keepOpen()
+}
+
+// discover looks for namespaces that came or went.
+func (s *Sampler) discover(ctx context.Context) {
+	found := s.host.Namespaces(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var kept []*watched
+	for _, ns := range found {
+		if s.o.PresentOnly && !ns.Present {
+			continue
+		}
+		w := s.find(ns.Inode)
+		if w == nil {
+			w = &watched{}
+		}
+		w.ns = ns
+		w.checked = false
+		kept = append(kept, w)
+	}
+	for _, w := range s.watched {
+		if w.incident != nil && s.gone(w, found) {
+			s.close(w, time.Now())
+		}
+	}
+	s.watched = kept
+}
+
+func (s *Sampler) gone(w *watched, found []netns.Namespace) bool {
+	for _, ns := range found {
+		if ns.Inode == w.ns.Inode {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Sampler) find(inode uint64) *watched {
+	for _, w := range s.watched {
+		if w.ns.Inode == inode {
+			return w
+		}
+	}
+	return nil
+}
+
+// sampleAll reads every namespace that tracks, or with many of them those whose turn it is.
+func (s *Sampler) sampleAll(ctx context.Context, n int) {
+	s.mu.Lock()
+	all := append([]*watched(nil), s.watched...)
+	s.mu.Unlock()
+	turns := max((s.tracking(all)+fullRate-1)/fullRate, 1)
+	i := 0
+	for _, w := range all {
+		if ctx.Err() != nil {
+			return
+		}
+		if w.checked && !w.tracks {
+			continue // until it is discovered anew
+		}
+		if i++; w.checked && (i+n)%turns != 0 {
+			continue
+		}
+		s.sample(ctx, w)
+	}
+	s.mu.Lock()
+	s.at = time.Now().UTC()
+	s.mu.Unlock()
+}
+
+func (s *Sampler) tracking(all []*watched) int {
+	n := 0
+	for _, w := range all {
+		if w.tracks {
+			n++
+		}
+	}
+	return n
+}
+
+// sample reads one namespace.
+func (s *Sampler) sample(ctx context.Context, w *watched) {
+	withSettings := time.Since(w.settingsAt) >= settingsEvery
+	r, err := s.host.Read(ctx, w.ns, withSettings)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		w.failed = err.Error()
+		s.lost["samples"]++
+		w.checked = true
+		return
+	}
+	w.failed = ""
+	if withSettings {
+		w.settings, w.settingsAt = r.Settings, time.Now()
+	}
+	sm, first := w.take(r, time.Now().UTC())
+	if !w.tracks || first {
+		return
+	}
+	if s.o.Store != nil {
+		s.o.Store.Add(w.ns.Name, sm)
+	}
+	s.judge(w, sm)
+}
+
+// readLog counts the kernel's messages, and gives those about a full table to its incident.
+func (s *Sampler) readLog() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lost := s.host.Log(func(kind snapshot.LogKind, inode uint64) {
+		s.lines[kind]++
+		if w := s.find(inode); kind == snapshot.LogTableFull && w != nil {
+			w.fullLines++
+		}
+	})
+	if lost > 0 {
+		s.lost["log"] += lost
+	}
+}
+
+func (s *Sampler) drift(ctx context.Context) {
+	found := s.o.Drift(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.watched {
+		w.drift = found[w.ns.Inode]
+	}
+}
+
+// settingNames are what Read is to bring with withSettings.
+func settingNames() []string {
+	var names []string
+	for _, st := range settings.All() {
+		names = append(names, st.Name)
+	}
+	return names
+}

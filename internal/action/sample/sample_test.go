@@ -1,0 +1,248 @@
+package sample
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ctkeeper/internal/conntrack/rank"
+	"ctkeeper/internal/conntrack/snapshot"
+	"ctkeeper/internal/host/netns"
+)
+
+// fakeHost is a host whose figures are functions of the time since its making.
+type fakeHost struct {
+	mu       sync.Mutex
+	begun    time.Time
+	spaces   []netns.Namespace
+	read     func(ns string, at time.Duration) (Reading, error)
+	cpu      time.Duration
+	reads    int
+	tables   int
+	cost     time.Duration // of a table
+	messages []uint64      // inodes
+}
+
+func newFake(read func(ns string, at time.Duration) (Reading, error), names ...string) *fakeHost {
+	h := &fakeHost{begun: time.Now(), read: read}
+	for i, n := range names {
+		h.spaces = append(h.spaces, netns.Namespace{Name: n, Inode: uint64(100 + i), Present: i == 0})
+	}
+	return h
+}
+
+func (h *fakeHost) Namespaces(context.Context) []netns.Namespace { return h.spaces }
+
+func (h *fakeHost) Read(_ context.Context, ns netns.Namespace, _ bool) (Reading, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reads++
+	return h.read(ns.Name, time.Since(h.begun))
+}
+
+func (h *fakeHost) Table(context.Context, netns.Namespace, *rank.Timeouts) (snapshot.Flows, *int64, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tables++
+	h.cpu += h.cost
+	return snapshot.Flows{Summary: rank.Summary{Total: 50, Assured: 40, Source: []rank.Row{{Key: "192.0.2.1", Count: 30}}}}, nil, nil
+}
+
+func (h *fakeHost) CPU() time.Duration { h.mu.Lock(); defer h.mu.Unlock(); return h.cpu }
+func (h *fakeHost) Resident() uint64   { return 1 << 20 }
+
+func (h *fakeHost) Log(fn func(snapshot.LogKind, uint64)) uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, inode := range h.messages {
+		fn(snapshot.LogTableFull, inode)
+	}
+	h.messages = nil
+	return 0
+}
+
+// memory is a store that remembers.
+type memory struct {
+	mu        sync.Mutex
+	samples   []snapshot.Sample
+	incidents []snapshot.Incident
+}
+
+func (m *memory) Add(_ string, s snapshot.Sample) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.samples = append(m.samples, s)
+}
+
+func (m *memory) Incident(i snapshot.Incident) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.incidents = append(m.incidents, i)
+}
+
+// watch runs a sampler for a time.
+func watch(t *testing.T, h *fakeHost, o Options, d time.Duration) *Sampler {
+	t.Helper()
+	s := New(h, o)
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	s.Run(ctx)
+	return s
+}
+
+// TestIncidentLife: a table fills at 100 s, refuses for 30 s, is quiet, and refuses again.
+func TestIncidentLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refusing := func(at time.Duration) bool {
+			return at >= 100*time.Second && at < 130*time.Second || at >= 300*time.Second && at < 310*time.Second || at >= 900*time.Second && at < 905*time.Second
+		}
+		drop := uint64(0xffffff00) // wraps on the way
+		h := newFake(nil, "host")
+		h.read = func(_ string, at time.Duration) (Reading, error) {
+			r := Reading{Count: 400, Max: 1000, Counters: map[string]uint64{}}
+			if refusing(at) {
+				r.Count = 1000
+				drop += 20
+				h.messages = append(h.messages, 100)
+			}
+			r.Counters["drop"] = uint64(uint32(drop))
+			return r, nil
+		}
+		var store memory
+		var told []snapshot.Incident
+		s := watch(t, h, Options{Store: &store, Changed: func(i snapshot.Incident) { told = append(told, i) }}, 1200*time.Second)
+		last := map[string]snapshot.Incident{}
+		for _, i := range store.incidents {
+			last[i.ID] = i
+		}
+		if len(last) != 2 {
+			t.Fatalf("%d incidents, want 2: the one 170 s after the first is the same", len(last))
+		}
+		var first snapshot.Incident
+		for _, i := range last {
+			if first.ID == "" || i.Began.Before(first.Began) {
+				first = i
+			}
+			if i.Ended.IsZero() {
+				t.Errorf("%s did not end", i.ID)
+			}
+		}
+		if first.Refused != 40*20 || first.Peak != 1000 || first.Before != 400 || first.LogLines != 40 {
+			t.Errorf("%+v", first)
+		}
+		if len(first.Sources) != 1 {
+			t.Errorf("sources %v", first.Sources)
+		}
+		if w := s.Watch(); w.Namespaces[0].Refused != 45*20 || w.LogLines[snapshot.LogTableFull] != 45 || w.Namespaces[0].Totals["drop"] != 0xffffff00+45*20 {
+			t.Errorf("refused %d, lines %v, drop %d", w.Namespaces[0].Refused, w.LogLines, w.Namespaces[0].Totals["drop"])
+		}
+		if len(told) < 4 {
+			t.Errorf("told %d times", len(told))
+		}
+	})
+}
+
+// TestDropBelowMaxIsNoRefusal: other causes count in drop too.
+func TestDropBelowMaxIsNoRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		drop := uint64(0)
+		h := newFake(func(string, time.Duration) (Reading, error) {
+			drop += 5
+			return Reading{Count: 500, Max: 1000, Counters: map[string]uint64{"drop": drop}}, nil
+		}, "host")
+		var store memory
+		s := watch(t, h, Options{Store: &store}, 30*time.Second)
+		if w := s.Watch(); w.Namespaces[0].Refused != 0 || len(store.incidents) != 0 || w.Namespaces[0].Totals["drop"] == 0 {
+			t.Errorf("%+v", w.Namespaces[0])
+		}
+	})
+}
+
+func TestOpenIncidentIsKeptAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		drop := uint64(0)
+		h := newFake(func(string, time.Duration) (Reading, error) {
+			drop++
+			return Reading{Count: 1000, Max: 1000, Counters: map[string]uint64{"drop": drop}}, nil
+		}, "host")
+		var store memory
+		watch(t, h, Options{Store: &store}, 25*time.Second)
+		if n := len(store.incidents); n < 3 || !store.incidents[n-1].Ended.IsZero() || store.incidents[n-1].Refused < 20 {
+			t.Errorf("%d writings, the last %+v", n, store.incidents[n-1])
+		}
+	})
+}
+
+// TestBudget: tables that cost 3 CPU seconds are read every 300 s and more at 1 %.
+func TestBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newFake(func(string, time.Duration) (Reading, error) { return Reading{Count: 5, Max: 1000}, nil }, "host")
+		h.cost = 3 * time.Second
+		s := watch(t, h, Options{}, time.Hour)
+		if h.tables < 11 || h.tables > 13 {
+			t.Errorf("%d tables in an hour", h.tables)
+		}
+		if w := s.Watch(); w.TableEvery != 300 || w.TableCost != 3 {
+			t.Errorf("cost %v every %v", w.TableCost, w.TableEvery)
+		}
+	})
+}
+
+// TestManyNamespaces: they come and go, some track nothing, and beyond eight they take turns.
+func TestManyNamespaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var names []string
+		for i := range 64 {
+			names = append(names, string(rune('A'+i)))
+		}
+		h := newFake(func(ns string, at time.Duration) (Reading, error) {
+			switch {
+			case ns == "B":
+				return Reading{Max: 1000}, nil
+			case ns == "C" && at > time.Minute:
+				return Reading{}, errors.New("the namespace is gone")
+			}
+			return Reading{Count: 10, Max: 1000}, nil
+		}, names...)
+		s := watch(t, h, Options{}, 100*time.Second)
+		if most := 64 + 100*9 + 4*64; h.reads > most {
+			t.Errorf("%d readings, at most %d are due", h.reads, most)
+		}
+		w := s.Watch()
+		if len(w.Namespaces) != 63 {
+			t.Errorf("%d namespaces", len(w.Namespaces))
+		}
+		for _, n := range w.Namespaces {
+			if n.Name == "B" {
+				t.Error("a namespace that tracks nothing is shown")
+			}
+			if n.Name == "C" && n.Error == "" {
+				t.Error("one that cannot be read says nothing")
+			}
+		}
+		h.spaces = h.spaces[:5]
+		s.discover(t.Context())
+		if len(s.Watch().Namespaces) != 4 {
+			t.Error("namespaces that went are still there")
+		}
+	})
+}
+
+func TestForecastReachesTheWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newFake(func(_ string, at time.Duration) (Reading, error) {
+			return Reading{Count: 5000 + 10*int64(at.Seconds()), Max: 10000}, nil
+		}, "host")
+		s := watch(t, h, Options{}, 200*time.Second)
+		f := s.Watch().Namespaces[0].Forecast
+		if f == nil || f.Trend != "filling" || f.Full == nil || *f.Full < 290 || *f.Full > 310 {
+			t.Errorf("%+v", f)
+		}
+		if got := len(s.Recent("host", time.Now().Add(-60*time.Second))); got < 59 || got > 61 {
+			t.Errorf("%d samples in the last minute", got)
+		}
+	})
+}

@@ -1,0 +1,80 @@
+package sample
+
+import (
+	"context"
+	"time"
+
+	"ctkeeper/internal/conntrack/rank"
+)
+
+// budget spreads the reading of tables so that the whole process stays within its share of a core.
+type budget struct {
+	share float64
+	// begun and cpu are where the measuring of everything but tables began.
+	begun   time.Time
+	cpu     time.Duration
+	tables  time.Duration // CPU that tables took since begun
+	last    time.Duration // CPU of the last round
+	lastAt  time.Time
+	every   time.Duration
+	started bool
+}
+
+const (
+	tableSoonest = 5 * time.Second
+	tableLatest  = time.Hour
+)
+
+func (b *budget) begin(now time.Time, cpu time.Duration) { b.begun, b.cpu = now, cpu }
+
+// due tells whether tables may be read again.
+func (b *budget) due(now time.Time) bool {
+	return !b.started || now.Sub(b.lastAt) >= b.every || now.Before(b.lastAt)
+}
+
+// took notes what a round cost, and plans the next: what sampling itself takes is not the tables' to spend.
+func (b *budget) took(now time.Time, cost, cpu time.Duration) {
+	b.started, b.last, b.lastAt = true, cost, now
+	b.tables += cost
+	spent := 0.0
+	if d := now.Sub(b.begun); d > 0 {
+		spent = (cpu - b.cpu - b.tables).Seconds() / d.Seconds()
+	}
+	left := max(b.share-spent, b.share/10)
+	b.every = min(max(time.Duration(float64(cost)/left), tableSoonest), tableLatest)
+}
+
+// tables reads every table once, when the budget allows it.
+func (s *Sampler) tables(ctx context.Context) {
+	s.mu.Lock()
+	due := s.cost.due(time.Now())
+	all := append([]*watched(nil), s.watched...)
+	s.mu.Unlock()
+	if !due {
+		return
+	}
+	before := s.host.CPU()
+	for _, w := range all {
+		if ctx.Err() != nil {
+			return
+		}
+		if w.tracks {
+			s.table(ctx, w)
+		}
+	}
+	cpu := s.host.CPU()
+	s.mu.Lock()
+	s.cost.took(time.Now(), cpu-before, cpu)
+	s.mu.Unlock()
+}
+
+func (s *Sampler) table(ctx context.Context, w *watched) {
+	flows, expectations, err := s.host.Table(ctx, w.ns, rank.NewTimeouts(w.settings))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.lost["tables"]++
+		return
+	}
+	w.flows, w.flowsAt, w.expects = &flows, time.Now().UTC(), expectations
+}

@@ -1,0 +1,136 @@
+package sample
+
+import (
+	"time"
+
+	"ctkeeper/internal/advice/demand"
+	"ctkeeper/internal/conntrack/snapshot"
+	"ctkeeper/internal/host/netns"
+)
+
+// ringSize is how many samples of a namespace are kept for forecasts and for what was before an incident.
+const ringSize = 600
+
+// watched is one namespace under watch.
+type watched struct {
+	ns         netns.Namespace
+	checked    bool // read since it was discovered
+	tracks     bool
+	initial    bool
+	settings   map[string]int64
+	settingsAt time.Time
+	counters   map[string]uint64 // as the kernel gave them last, 32 bits wide
+	totals     map[string]uint64
+	refused    uint64
+	buckets    int64
+	ring       []snapshot.Sample // oldest first
+	flows      *snapshot.Flows
+	flowsAt    time.Time
+	expects    *int64
+	drift      []snapshot.Drifted
+	failed     string
+
+	incident  *snapshot.Incident
+	quiet     time.Time // since when the open incident has had no cause
+	last      *snapshot.Incident
+	fullLines uint64 // not yet counted in an incident
+	told      time.Time
+}
+
+// take turns a reading into a sample; first says that there was none before to tell rises from.
+func (w *watched) take(r Reading, now time.Time) (sm snapshot.Sample, first bool) {
+	w.checked, w.initial = true, r.Initial
+	if r.Initial {
+		w.ns.Name = "host"
+	}
+	first = w.counters == nil
+	rise := w.rises(r.Counters)
+	w.buckets = r.Buckets
+	w.tracks = w.tracks || r.Count > 0 || anyCounter(r.Counters)
+	sm = snapshot.Sample{At: now, Count: r.Count, Peak: r.Count, Max: r.Max, Rises: rise}
+	if !first && r.Max > 0 && full(r.Count, w.lastCount(), r.Max) {
+		clashes := rise.InsertFailed - min(rise.ChainTooLong, rise.InsertFailed)
+		sm.Rises.Refused = rise.Drop - min(clashes, rise.Drop)
+	}
+	if w.flows != nil {
+		held := int64(w.flows.Summary.Pinned())
+		sm.Held = &held
+	}
+	w.refused += sm.Rises.Refused
+	if len(w.ring) == ringSize {
+		w.ring = append(w.ring[:0], w.ring[1:]...)
+	}
+	w.ring = append(w.ring, sm)
+	return sm, first
+}
+
+func (w *watched) lastCount() int64 {
+	if len(w.ring) == 0 {
+		return 0
+	}
+	return w.ring[len(w.ring)-1].Count
+}
+
+// full reports whether the table stood at its limit at either end of a second: a drop between two counts
+// below it has another cause.
+func full(count, before, limit int64) bool {
+	near := limit - max(limit/100, 1)
+	return count >= near || before >= near
+}
+
+// rises compares counters with the last, 32 bits wide, and adds them up.
+func (w *watched) rises(now map[string]uint64) snapshot.Rises {
+	rise := map[string]uint64{}
+	if w.totals == nil {
+		w.totals = map[string]uint64{}
+	}
+	for name, v := range now {
+		before, known := w.counters[name]
+		if !known {
+			w.totals[name] += v
+			continue
+		}
+		rise[name] = uint64(uint32(v) - uint32(before))
+		w.totals[name] += rise[name]
+	}
+	w.counters = now
+	return snapshot.Rises{Drop: rise["drop"], EarlyDrop: rise["early_drop"], InsertFailed: rise["insert_failed"], ChainTooLong: rise["chain_toolong"],
+		ClashResolve: rise["clash_resolve"], SearchRestart: rise["search_restart"], Invalid: rise["invalid"]}
+}
+
+func anyCounter(c map[string]uint64) bool {
+	for _, v := range c {
+		if v > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// forecast judges the last minutes.
+func (w *watched) forecast() *snapshot.Forecast {
+	if len(w.ring) == 0 {
+		return nil
+	}
+	points := make([]demand.Point, 0, len(w.ring))
+	for _, s := range w.ring {
+		points = append(points, demand.Point{At: s.At, Count: float64(s.Count)})
+	}
+	f := demand.Fill(points, float64(w.ring[len(w.ring)-1].Max))
+	out := &snapshot.Forecast{Trend: string(f.Trend), Rate: f.Rate}
+	if f.Trend == demand.Filling {
+		full, soonest, latest := f.Full.Seconds(), f.Soonest.Seconds(), f.Latest.Seconds()
+		out.Full, out.Soonest, out.Latest = &full, &soonest, &latest
+	}
+	return out
+}
+
+// minuteBefore is the count a minute before the newest sample, or the oldest known.
+func (w *watched) minuteBefore() int64 {
+	for i := len(w.ring) - 1; i >= 0; i-- {
+		if i == 0 || w.ring[len(w.ring)-1].At.Sub(w.ring[i].At) >= time.Minute {
+			return w.ring[i].Count
+		}
+	}
+	return 0
+}
