@@ -22,7 +22,7 @@ as_root() {
 # A program that the tests call, and the Debian package that brings it.
 install_programs() {
   local wanted=() pair
-  for pair in ip:iproute2 nft:nftables conntrack:conntrack sysctl:procps busybox:busybox gcc:gcc setpriv:util-linux; do
+  for pair in ip:iproute2 nft:nftables conntrack:conntrack sysctl:procps busybox:busybox gcc:gcc setpriv:util-linux chromium:chromium promtool:prometheus curl:curl; do
     command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || wanted+=("${pair#*:}")
   done
   [ -x /lib/systemd/systemd-sysctl ] || wanted+=(systemd)
@@ -31,6 +31,16 @@ install_programs() {
   step "install ${wanted[*]}"
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
+}
+
+# The accessibility checker that the page's tests run, from npm's registry.
+axe_version=4.14.1
+fetch_axe() {
+  [ -e bin/axe.min.js ] && grep -q "v$axe_version" bin/axe.min.js && return
+  step "fetch axe-core $axe_version"
+  mkdir -p bin
+  curl -fsSL --retry 3 "https://registry.npmjs.org/axe-core/-/axe-core-$axe_version.tgz" | tar -xzO package/axe.min.js >bin/axe.min.js.new
+  mv bin/axe.min.js.new bin/axe.min.js
 }
 
 lint() {
@@ -91,6 +101,7 @@ benchmarks() {
 }
 
 install_programs
+fetch_axe
 lint
 binary
 generated

@@ -119,7 +119,13 @@ type missingDocument struct {
 }
 
 func (a *app) doctorJSON(r diagnose.Report) error {
-	lang := a.jsonLanguage()
+	enc := json.NewEncoder(a.out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doctorDocumentOf(a.jsonLanguage(), r))
+}
+
+func doctorDocumentOf(lang wording.Lang, r diagnose.Report) doctorDocument {
 	doc := doctorDocument{
 		Schema: "ctkeeper.doctor/1", Verdict: r.Verdict, Text: wording.Say(lang, r.Text),
 		Severity: r.Severity, Confidence: r.Confidence, Namespaces: r.Namespaces,
@@ -134,10 +140,7 @@ func (a *app) doctorJSON(r diagnose.Report) error {
 	for _, m := range r.Missing {
 		doc.Missing = append(doc.Missing, missingDocument{m.Source, m.Why, missingHint(lang, m)})
 	}
-	enc := json.NewEncoder(a.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(doc)
+	return doc
 }
 
 func documentOf(lang wording.Lang, f diagnose.Finding) findingDocument {

@@ -87,12 +87,18 @@ func (a *app) settingRows(cmd *cobra.Command, args []string) (snapshot.Snapshot,
 	if err != nil {
 		return s, nil, err
 	}
+	rows, err := a.rowsOf(s, args)
+	return s, rows, err
+}
+
+// rowsOf are the rows of a snapshot's first namespace.
+func (a *app) rowsOf(s snapshot.Snapshot, args []string) ([]settingRow, error) {
 	if len(s.Namespaces) == 0 {
-		return s, nil, fmt.Errorf("no network namespace could be read")
+		return nil, fmt.Errorf("no network namespace could be read")
 	}
 	chosen, err := a.chosenSettings(s.Namespaces[0], args)
 	if err != nil {
-		return s, nil, err
+		return nil, err
 	}
 	in := boot.FromSnapshot(s)
 	prediction := boot.Predict(in)
@@ -100,7 +106,7 @@ func (a *app) settingRows(cmd *cobra.Command, args []string) (snapshot.Snapshot,
 	for _, st := range chosen {
 		rows = append(rows, a.settingRow(st, s, in, prediction))
 	}
-	return s, rows, nil
+	return rows, nil
 }
 
 // chosenSettings are those that exist here; one that was named and does not is an error with its twin.

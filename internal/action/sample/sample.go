@@ -78,6 +78,7 @@ type Sampler struct {
 	started time.Time
 	at      time.Time
 	cost    budget
+	first   chan struct{}
 }
 
 // Intervals of what is not done at every sample.
@@ -99,8 +100,11 @@ func New(h Host, o Options) *Sampler {
 	if o.Pressure <= 0 {
 		o.Pressure = 0.9
 	}
-	return &Sampler{host: h, o: o, lines: map[snapshot.LogKind]uint64{}, lost: map[string]uint64{}, cost: budget{share: o.Budget}}
+	return &Sampler{host: h, o: o, lines: map[snapshot.LogKind]uint64{}, lost: map[string]uint64{}, cost: budget{share: o.Budget}, first: make(chan struct{})}
 }
+
+// First is closed when everything was read once.
+func (s *Sampler) First() <-chan struct{} { return s.first }
 
 // Run watches until the context ends. Incidents that are open then are handed to the store as they stand.
 func (s *Sampler) Run(ctx context.Context) {
@@ -122,6 +126,9 @@ func (s *Sampler) Run(ctx context.Context) {
 			drifted = now
 		}
 		s.sampleAll(ctx, n)
+		if n == 0 {
+			close(s.first)
+		}
 		s.readLog()
 		s.tables(ctx)
 		select {
@@ -187,7 +194,7 @@ func (s *Sampler) sampleAll(ctx context.Context, n int) {
 		if ctx.Err() != nil {
 			return
 		}
-		if w.checked && !w.tracks {
+		if w.checked && !w.tracks && !w.ns.Present {
 			continue // until it is discovered anew
 		}
 		if i++; w.checked && (i+n)%turns != 0 {
@@ -227,7 +234,7 @@ func (s *Sampler) sample(ctx context.Context, w *watched) {
 		w.settings, w.settingsAt = r.Settings, time.Now()
 	}
 	sm, first := w.take(r, time.Now().UTC())
-	if !w.tracks || first {
+	if first || !w.tracks && !w.ns.Present {
 		return
 	}
 	if s.o.Store != nil {

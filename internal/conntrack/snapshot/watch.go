@@ -123,3 +123,28 @@ type Watch struct {
 	TableCost  float64 `json:"table_cost_seconds"`
 	TableEvery float64 `json:"table_every_seconds"`
 }
+
+// Watch is a copy with its addresses replaced.
+func (r Redactor) Watch(w Watch) Watch {
+	out := w
+	out.Namespaces = append([]Watched(nil), w.Namespaces...)
+	for i := range out.Namespaces {
+		n := &out.Namespaces[i]
+		n.Flows = r.flows(n.Flows)
+		if n.Incident != nil {
+			copied := r.Incident(*n.Incident)
+			n.Incident = &copied
+		}
+	}
+	return out
+}
+
+// Incident is a copy with its addresses replaced.
+func (r Redactor) Incident(i Incident) Incident {
+	rows := append([]rank.Row(nil), i.Sources...)
+	for j := range rows {
+		rows[j].Key = r.rowKey(rows[j].Key)
+	}
+	i.Sources = rows
+	return i
+}

@@ -185,11 +185,12 @@ func (d *DB) anew() error {
 // Path is the file.
 func (d *DB) Path() string { return d.path }
 
-// Trouble tells how many samples were lost, the last error, and the damaged files that were moved aside.
-func (d *DB) Trouble() (lost uint64, last error, kept []string) {
+// Trouble tells how many samples were lost, the damaged files that were moved aside, and the error that the
+// last writing ended with.
+func (d *DB) Trouble() (lost uint64, kept []string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.lost, d.lastErr, append([]string(nil), d.kept...)
+	return d.lost, append([]string(nil), d.kept...), d.lastErr
 }
 
 // Close writes what waits and closes the file.

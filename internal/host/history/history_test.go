@@ -176,7 +176,7 @@ func TestDamageInMidRun(t *testing.T) {
 	if err := db.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	_, _, kept := db.Trouble()
+	_, kept, _ := db.Trouble()
 	if len(kept) != 1 {
 		t.Fatalf("kept %v", kept)
 	}
@@ -214,7 +214,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal("the disk is not full")
 	}
 	fill(db, c, 2000)
-	if _, err, _ := db.Trouble(); err == nil {
+	if _, _, err := db.Trouble(); err == nil {
 		t.Error("a full disk was not noticed")
 	}
 	if err := os.Remove(filler); err != nil {
@@ -241,7 +241,7 @@ func TestWaitingIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(db, c, maxWaiting+50)
-	lost, last, _ := db.Trouble()
+	lost, _, last := db.Trouble()
 	if lost != 50 || last == nil || len(db.waiting) != maxWaiting {
 		t.Errorf("lost %d, waiting %d, %v", lost, len(db.waiting), last)
 	}

@@ -56,10 +56,28 @@ func Has(code string) bool {
 	return ok
 }
 
+// Area returns the sentences whose codes begin with prefix, without it, for a page that fills the gaps itself.
+func Area(prefix string, lang Lang) map[string]string {
+	out := map[string]string{}
+	for _, area := range areas() {
+		for code, t := range area {
+			rest, ok := strings.CutPrefix(code, prefix)
+			if !ok {
+				continue
+			}
+			out[rest] = t.en
+			if lang == French {
+				out[rest] = t.fr
+			}
+		}
+	}
+	return out
+}
+
 // areas returns the tables of sentences, one an area.
 func areas() []map[string]text {
 	return []map[string]text{
-		commonText, replayText, reportText, statusText, hostText,
+		commonText, replayText, reportText, webText, serveText, statusText, hostText,
 		doctorText, diagnoseText, diagnoseCauseText, diagnoseEvidenceText, diagnoseCureText,
 		bootText, lintText,
 		planText, applyText, settingsText, explainText, flowsText, tuiText, flowsTopText,

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ctkeeper/internal/action/sample"
+	"ctkeeper/internal/conntrack/snapshot"
+	"ctkeeper/internal/host/history"
+	"ctkeeper/internal/surface/exporter"
+	"ctkeeper/internal/surface/web"
+)
+
+const serveLong = `Watch this host: sample the counters of every namespace that tracks once a second and the tables as
+often as the CPU budget allows, keep a bounded history, open and close incidents, serve metrics at
+/metrics and a page with its JSON API. It changes nothing on the host.
+
+The configuration is /etc/ctkeeper/ctkeeper.yaml, read again on SIGHUP; every key has a default.`
+
+// serveFlags override the configuration.
+type serveFlags struct {
+	config, listen, stateDir, budget string
+	nodeNames, check                 bool
+}
+
+func newServe(a *app) *cobra.Command {
+	var o serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "The daemon: history, metrics, incidents and a page",
+		Long:  serveLong,
+		Example: `  ctkeeper serve
+  ctkeeper serve --listen unix:/run/ctkeeper/ctkeeper.sock --state-dir /var/lib/ctkeeper
+  ctkeeper serve --check --config ctkeeper.yaml`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.config, "config", "", "configuration `FILE` (default "+defaultConfigPath+", if it is there)")
+	f.StringVar(&o.listen, "listen", "", "`ADDRESS`: host:port, or unix:PATH (default 127.0.0.1:9745)")
+	f.StringVar(&o.stateDir, "state-dir", "", "`DIR` of the history (default /var/lib/ctkeeper)")
+	f.StringVar(&o.budget, "cpu-budget", "", "`SHARE` of one core to stay within (default 1%)")
+	f.BoolVar(&o.nodeNames, "node-exporter-names", false, "serve node_nf_conntrack_* too")
+	f.BoolVar(&o.check, "check", false, "check the configuration and end")
+	return cmd
+}
+
+// config reads the file and lays the flags over it.
+func (o *serveFlags) read() (serveConfig, error) {
+	c, err := readServeConfig(o.config)
+	if err != nil {
+		return c, err
+	}
+	if o.listen != "" {
+		c.Listen = o.listen
+	}
+	if o.stateDir != "" {
+		c.StateDir = o.stateDir
+	}
+	if o.budget != "" {
+		if err := c.CPUBudget.parse(o.budget); err != nil {
+			return c, usageError{fmt.Errorf("--cpu-budget %w", err)}
+		}
+	}
+	c.NodeExporterNames = c.NodeExporterNames || o.nodeNames
+	return c, c.check()
+}
+
+func (a *app) serve(ctx context.Context, o serveFlags) error {
+	c, err := o.read()
+	if err != nil || o.check {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(a.err, nil))
+	db, err := openHistory(c, log)
+	if err != nil {
+		return err
+	}
+	if db != nil {
+		defer func() {
+			if err := db.Close(); err != nil {
+				log.Error("history", "error", err)
+			}
+		}()
+	}
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
+	for {
+		next, err := a.serveOnce(ctx, c, db, log, again, o)
+		if err != nil || next == nil {
+			return err
+		}
+		c = *next
+	}
+}
+
+// openHistory opens the store; without a usable directory the daemon goes on with what memory holds.
+func openHistory(c serveConfig, log *slog.Logger) (*history.DB, error) {
+	path := filepath.Join(c.StateDir, "history.db")
+	if err := history.Dir(path); err != nil {
+		log.Warn("no history is kept", "error", err)
+		return nil, nil
+	}
+	db, kept, err := history.Open(path, history.Options{MaxBytes: int64(c.HistorySize)})
+	if err != nil {
+		log.Warn("no history is kept", "error", err)
+		return nil, nil
+	}
+	if kept != "" {
+		log.Error("the history was damaged and is begun anew", "kept", kept)
+	}
+	return db, nil
+}
+
+// serveOnce serves under one configuration, until the end or until another is to be used.
+func (a *app) serveOnce(ctx context.Context, c serveConfig, db *history.DB, log *slog.Logger, again <-chan os.Signal, o serveFlags) (*serveConfig, error) {
+	host, err := sample.NewHost()
+	if err != nil {
+		log.Warn("the kernel log is not followed", "error", err)
+	}
+	defer func() { _ = host.Close() }() // it was only read
+	hooks := newNotifier(c.Webhooks, log)
+	so := sample.Options{Every: time.Duration(c.Interval), Budget: float64(c.CPUBudget), PresentOnly: c.Namespaces == "present",
+		Pressure: float64(c.Pressure), Drift: drift, Changed: hooks.incident}
+	if db != nil {
+		so.Store = db
+	}
+	source := &serveSource{app: a, sampler: sample.New(host, so), db: db}
+	server, listener, err := a.server(c, source)
+	if err != nil {
+		return nil, err
+	}
+	run, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	done := make(chan struct{}, 2)
+	go func() { source.sampler.Run(run); done <- struct{}{} }()
+	go func() { hooks.run(run); done <- struct{}{} }()
+	go func() { ended <- server.serve(listener) }()
+	log.Info("watching", "listen", c.Listen, "state_dir", c.StateDir, "cpu_budget", float64(c.CPUBudget))
+	notify := newServiceNotifier()
+	select {
+	case <-source.sampler.First():
+	case <-ctx.Done():
+	}
+	notify.send("READY=1\nSTATUS=watching")
+	next, err := wait(ctx, again, ended, notify, source, o, log)
+	if next == nil {
+		notify.send("STOPPING=1")
+	}
+	stop()
+	<-done
+	<-done
+	return next, errors.Join(err, server.close())
+}
+
+// wait ends with the context, with the server, or with a configuration to go on with.
+func wait(ctx context.Context, again <-chan os.Signal, ended <-chan error, notify *serviceNotifier, source *serveSource, o serveFlags, log *slog.Logger) (*serveConfig, error) {
+	tick := time.NewTicker(notify.every())
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case err := <-ended:
+			return nil, err
+		case <-tick.C:
+			w := source.sampler.Watch()
+			if time.Since(w.At) < time.Minute { // a sampler that hangs shall be restarted
+				notify.send("WATCHDOG=1\nSTATUS=" + statusLine(w))
+			}
+		case <-again:
+			c, err := o.read()
+			if err != nil {
+				log.Error("the configuration is kept as it was", "error", err)
+				continue
+			}
+			log.Info("the configuration was read again")
+			notify.send("RELOADING=1")
+			return &c, nil
+		}
+	}
+}
+
+// statusLine is what systemctl status shows.
+func statusLine(w snapshot.Watch) string {
+	for _, n := range w.Namespaces {
+		if n.Initial || len(w.Namespaces) == 1 {
+			return fmt.Sprintf("%d of %d flows, %d refused", n.Last.Count, n.Last.Max, n.Refused)
+		}
+	}
+	return fmt.Sprintf("%d namespaces", len(w.Namespaces))
+}
+
+// handler is the page, its API and the metrics.
+func (a *app) handler(c serveConfig, source *serveSource) (http.Handler, error) {
+	host, _ := os.Hostname()
+	o := web.Options{Hosts: append([]string{host}, c.Hosts...), AnyHost: isUnix(c.Listen), Host: host, Version: versionText(),
+		Metrics: exporter.Handler(source.Watch, exporter.Options{NodeExporterNames: c.NodeExporterNames, Version: versionText()})}
+	if c.TokenFile != "" {
+		token, err := readToken(c.TokenFile)
+		if err != nil {
+			return nil, err
+		}
+		o.Token = token
+	}
+	if c.Redact {
+		key, err := redactKey(c.StateDir)
+		if err != nil {
+			return nil, err
+		}
+		r := snapshot.NewRedactor(key)
+		o.Redact = &r
+	}
+	return web.Handler(source, o)
+}

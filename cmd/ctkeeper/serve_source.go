@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"ctkeeper/internal/action/sample"
+	"ctkeeper/internal/advice/boot"
+	"ctkeeper/internal/advice/diagnose"
+	"ctkeeper/internal/conntrack/snapshot"
+	"ctkeeper/internal/host/collect"
+	"ctkeeper/internal/host/history"
+	"ctkeeper/internal/surface/wording"
+)
+
+// serveSource is what the page and the metrics read: the sampler, the history, and now and then a snapshot
+// without the tables, which the sampler has read already.
+type serveSource struct {
+	app     *app
+	sampler *sample.Sampler
+	db      *history.DB // nil: no history
+
+	mu     sync.Mutex
+	taken  time.Time
+	logged time.Time
+	last   snapshot.Snapshot
+	err    error
+}
+
+const (
+	// snapshotEvery is how old the findings may be, logEvery the kernel log behind them: reading it all may
+	// take seconds.
+	snapshotEvery = time.Minute
+	logEvery      = 10 * time.Minute
+)
+
+// Watch is what is known now.
+func (s *serveSource) Watch() snapshot.Watch {
+	w := s.sampler.Watch()
+	if s.db != nil {
+		lost, _, _ := s.db.Trouble()
+		w.Lost["history"] = lost
+	}
+	return w
+}
+
+// Samples come from memory as far as it reaches, else from the history.
+func (s *serveSource) Samples(ctx context.Context, namespace string, from, to time.Time, limit int) ([]snapshot.Sample, error) {
+	recent := s.sampler.Recent(namespace, from)
+	if s.db == nil || len(recent) > 0 && recent[0].At.Sub(from) < 2*time.Second && len(recent) <= limit {
+		return recent, nil
+	}
+	if err := s.db.Flush(ctx); err != nil {
+		return nil, err
+	}
+	return s.db.Samples(ctx, namespace, from, to, limit)
+}
+
+// Incidents come from the history.
+func (s *serveSource) Incidents(ctx context.Context, from, to time.Time, limit int) ([]snapshot.Incident, error) {
+	if s.db == nil {
+		return nil, nil
+	}
+	if err := s.db.Flush(ctx); err != nil {
+		return nil, err
+	}
+	return s.db.Incidents(ctx, from, to, limit)
+}
+
+// Findings are the doctor's, with the tables that the sampler read.
+func (s *serveSource) Findings(ctx context.Context, lang wording.Lang) (any, error) {
+	snap, err := s.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return doctorDocumentOf(lang, diagnose.Diagnose(snap)), nil
+}
+
+// Settings are a namespace's, with what the next boot sets.
+func (s *serveSource) Settings(ctx context.Context, namespace string, lang wording.Lang) (any, error) {
+	snap, err := s.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range snap.Namespaces {
+		if snap.Namespaces[i].Name == namespace {
+			snap.Namespaces = snap.Namespaces[i : i+1]
+			break
+		}
+	}
+	a := *s.app
+	a.lang = string(lang)
+	rows, err := a.rowsOf(snap, nil)
+	if err != nil {
+		return nil, err
+	}
+	return settingsDocument{"ctkeeper.settings/1", snap.Host.Kernel, snap.Namespaces[0].Name, rows}, nil
+}
+
+// snapshot is the last one, or a new one when that is too old.
+func (s *serveSource) snapshot(ctx context.Context) (snapshot.Snapshot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.taken) < snapshotEvery {
+		return s.last, s.err
+	}
+	withLog := time.Since(s.logged) >= logEvery
+	snap, err := collect.Live(ctx, collect.Options{Tracking: true, NoFlows: true, NoLog: !withLog, Version: versionText()})
+	if err == nil {
+		if withLog {
+			s.logged = time.Now()
+		} else {
+			snap.Log = s.last.Log
+		}
+		s.addTables(&snap)
+	}
+	s.taken, s.last, s.err = time.Now(), snap, err
+	return snap, err
+}
+
+// addTables puts the sampler's readings of the tables into a snapshot.
+func (s *serveSource) addTables(snap *snapshot.Snapshot) {
+	for _, w := range s.sampler.Watch().Namespaces {
+		for i := range snap.Namespaces {
+			if n := &snap.Namespaces[i]; n.Inode == w.Inode && w.Flows != nil {
+				n.Flows = w.Flows
+			}
+		}
+	}
+}
+
+// drift tells which running settings are not what the next boot will set, by namespace inode.
+func drift(ctx context.Context) map[uint64][]snapshot.Drifted {
+	snap, err := collect.Live(ctx, quick())
+	if err != nil || len(snap.Namespaces) == 0 || !snap.Namespaces[0].Initial {
+		return nil
+	}
+	n := &snap.Namespaces[0]
+	var out []snapshot.Drifted
+	for _, f := range boot.Predict(boot.FromSnapshot(snap)).Settings {
+		v, ok := n.Setting(f.Name)
+		if ok && f.Name != "count" && f.Systemd.Value != nil && *f.Systemd.Value != v && (f.Procps.Value == nil || *f.Procps.Value != v) {
+			out = append(out, snapshot.Drifted{Setting: f.Name, Running: v, Boot: *f.Systemd.Value})
+		}
+	}
+	return map[uint64][]snapshot.Drifted{n.Inode: out}
+}
