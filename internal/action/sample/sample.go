@@ -1,13 +1,13 @@
-// Package sample watches: it reads the counters of every namespace that tracks once a second, the tables as
-// often as its share of the CPU allows, and the kernel's log; it keeps the life of incidents and hands
-// samples on to a store.
+// Package sample looks at tables over time. The [Sampler] reads the counters of every namespace that tracks
+// once a second, the tables as often as its share of the CPU allows, and the kernel's log; it keeps the life
+// of incidents and hands samples on to a store. [Watch] follows events with every loss accounted, for as long
+// as it is asked to: the Sampler opens no listener, for one makes every namespace of the machine pay.
 //
-//	s := sample.New(sample.NewHost(), sample.Options{Store: db})
+//	s := sample.New(host, sample.Options{Store: db})
 //	go s.Run(ctx)
 //	w := s.Watch() // what is known now: for metrics and the page
 //
-// It changes nothing on the host. It opens no event listener: one would make every namespace of the machine
-// pay for events (kernel-model, on the shared switch).
+// It changes nothing on the host.
 package sample
 
 import (

@@ -83,8 +83,8 @@ func (m *memory) Incident(i snapshot.Incident) {
 	m.incidents = append(m.incidents, i)
 }
 
-// watch runs a sampler for a time.
-func watch(t *testing.T, h *fakeHost, o Options, d time.Duration) *Sampler {
+// observe runs a sampler for a time.
+func observe(t *testing.T, h *fakeHost, o Options, d time.Duration) *Sampler {
 	t.Helper()
 	s := New(h, o)
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -113,7 +113,7 @@ func TestIncidentLife(t *testing.T) {
 		}
 		var store memory
 		var told []snapshot.Incident
-		s := watch(t, h, Options{Store: &store, Changed: func(i snapshot.Incident) { told = append(told, i) }}, 1200*time.Second)
+		s := observe(t, h, Options{Store: &store, Changed: func(i snapshot.Incident) { told = append(told, i) }}, 1200*time.Second)
 		last := map[string]snapshot.Incident{}
 		for _, i := range store.incidents {
 			last[i.ID] = i
@@ -154,7 +154,7 @@ func TestDropBelowMaxIsNoRefusal(t *testing.T) {
 			return Reading{Count: 500, Max: 1000, Counters: map[string]uint64{"drop": drop}}, nil
 		}, "host")
 		var store memory
-		s := watch(t, h, Options{Store: &store}, 30*time.Second)
+		s := observe(t, h, Options{Store: &store}, 30*time.Second)
 		if w := s.Watch(); w.Namespaces[0].Refused != 0 || len(store.incidents) != 0 || w.Namespaces[0].Totals["drop"] == 0 {
 			t.Errorf("%+v", w.Namespaces[0])
 		}
@@ -169,7 +169,7 @@ func TestOpenIncidentIsKeptAtTheEnd(t *testing.T) {
 			return Reading{Count: 1000, Max: 1000, Counters: map[string]uint64{"drop": drop}}, nil
 		}, "host")
 		var store memory
-		watch(t, h, Options{Store: &store}, 25*time.Second)
+		observe(t, h, Options{Store: &store}, 25*time.Second)
 		if n := len(store.incidents); n < 3 || !store.incidents[n-1].Ended.IsZero() || store.incidents[n-1].Refused < 20 {
 			t.Errorf("%d writings, the last %+v", n, store.incidents[n-1])
 		}
@@ -181,7 +181,7 @@ func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFake(func(string, time.Duration) (Reading, error) { return Reading{Count: 5, Max: 1000}, nil }, "host")
 		h.cost = 3 * time.Second
-		s := watch(t, h, Options{}, time.Hour)
+		s := observe(t, h, Options{}, time.Hour)
 		if h.tables < 11 || h.tables > 13 {
 			t.Errorf("%d tables in an hour", h.tables)
 		}
@@ -207,7 +207,7 @@ func TestManyNamespaces(t *testing.T) {
 			}
 			return Reading{Count: 10, Max: 1000}, nil
 		}, names...)
-		s := watch(t, h, Options{}, 100*time.Second)
+		s := observe(t, h, Options{}, 100*time.Second)
 		if most := 64 + 100*9 + 4*64; h.reads > most {
 			t.Errorf("%d readings, at most %d are due", h.reads, most)
 		}
@@ -236,7 +236,7 @@ func TestForecastReachesTheWatch(t *testing.T) {
 		h := newFake(func(_ string, at time.Duration) (Reading, error) {
 			return Reading{Count: 5000 + 10*int64(at.Seconds()), Max: 10000}, nil
 		}, "host")
-		s := watch(t, h, Options{}, 200*time.Second)
+		s := observe(t, h, Options{}, 200*time.Second)
 		f := s.Watch().Namespaces[0].Forecast
 		if f == nil || f.Trend != "filling" || f.Full == nil || *f.Full < 290 || *f.Full > 310 {
 			t.Errorf("%+v", f)

@@ -1,5 +1,3 @@
-// Package sample looks at a namespace's table over a time: it follows events with every loss accounted,
-// and takes rates. It changes nothing, and holds a listener for events open no longer than asked.
 package sample
 
 import (
