@@ -51,6 +51,14 @@ func play(role string) error {
 	switch name {
 	case "src":
 		r = rank.New(rank.Options{Keys: []rank.Key{rank.Src}})
+	case "top", "top2":
+		by, err := rank.ParseBy(map[string]string{"top": "src", "top2": "src,dport"}[name])
+		if err != nil {
+			return err
+		}
+		b := rank.NewBoard(rank.BoardOptions{By: by, Timeouts: rank.NewTimeouts(map[string]int64{"tcp_timeout_established": 432000})})
+		o.Fields = by.Fields()
+		add = func(fl *flow.Flow) error { b.Add(fl); return nil }
 	case "list":
 		o.Fields = 0
 		line := make([]byte, 0, 64<<10)
@@ -123,6 +131,8 @@ func contestants(t *testing.T) []*contestant {
 	list := []*contestant{
 		{name: "C floor", args: []string{floor, "0", "0", "0"}},
 		{name: "ctkeeper, ranked by source", role: "src", floor: "C floor"},
+		{name: "ctkeeper, flows top --by src", role: "top", floor: "C floor"},
+		{name: "ctkeeper, flows top --by src,dport", role: "top2", floor: "C floor"},
 		{name: "ctkeeper, whole summary", role: "all", floor: "C floor"},
 		{name: "ctkeeper, conntrack lines", role: "list", floor: "C floor"},
 		{name: "C floor, ipv6", args: []string{floor, "10", "0", "0"}},

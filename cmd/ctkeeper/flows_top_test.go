@@ -2,10 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"ctkeeper/internal/action/sample"
+	"ctkeeper/internal/conntrack/rank"
 	"ctkeeper/internal/lab"
 )
 
@@ -62,5 +66,42 @@ func TestTopWithRates(t *testing.T) {
 	}
 	if _, errs, code := command("", "flows", "top", "--rates", "-1s"); code != 2 || !strings.Contains(errs, "--rates") {
 		t.Errorf("exit %d, %s", code, errs)
+	}
+}
+
+// TestWithoutTheRightToAskTheKernel runs the program without CAP_NET_ADMIN: the table is read as text, and
+// the program says what that lacks.
+func TestWithoutTheRightToAskTheKernel(t *testing.T) {
+	ns := lab.NewNamespace(t)
+	made := lab.Fill(t, ns, 50, lab.Mix{Established: 50, Timeout: 3000})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "ctkeeper") // by which the test binary is the program
+	if err := os.Symlink(self, name); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"flows", "list"}, {"flows", "top", "--once", "--limit", "0"}} {
+		cmd := exec.Command("setpriv", append([]string{"--bounding-set", "-net_admin", "--inh-caps", "-net_admin", name, "--format", "jsonl"}, args...)...)
+		cmd.Env = append(os.Environ(), "LANG=C")
+		var errs strings.Builder
+		cmd.Stderr = &errs
+		var out []byte
+		ns.Do(func() { out, err = cmd.Output() })
+		if err != nil || !strings.Contains(errs.String(), "warning: read from /proc/net/nf_conntrack") || !strings.Contains(errs.String(), "labels") {
+			t.Errorf("%v: %v, %s", args, err, errs.String())
+		}
+		sum := 0
+		for line := range strings.Lines(string(out)) {
+			row := topRow{Place: rank.Place{Count: 1}}
+			if err := json.Unmarshal([]byte(line), &row); err != nil {
+				t.Fatal(err)
+			}
+			sum += int(row.Count)
+		}
+		if sum != made {
+			t.Errorf("%v: %d flows of %d", args, sum, made)
+		}
 	}
 }

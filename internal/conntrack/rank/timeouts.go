@@ -5,9 +5,9 @@ import "ctkeeper/internal/conntrack/flow"
 // Timeouts are a namespace's configured timeouts in seconds, by the registry's logical name
 // ("tcp_timeout_established", "udp_timeout_stream").
 type Timeouts struct {
-	states map[flow.State]int64
-	protos map[flow.Proto][2]int64 // before a reply, after
-	other  int64                   // generic_timeout
+	states [4][states]int64 // TCP's, SCTP's, DCCP's, others'; notKnown when it is not
+	protos [256][2]int64    // before a reply, after; notKnown for protocols with states or without a setting
+	other  int64            // generic_timeout
 	// short is the longest of the timers that the kernel sets instead of a state's own, when data is
 	// unacknowledged or was sent too often: a TCP flow with less time left may have had either.
 	short int64
@@ -37,16 +37,27 @@ var protoNames = map[flow.Proto][2]string{
 	flow.ICMPv6: {"icmpv6_timeout", "icmpv6_timeout"},
 }
 
+// notKnown stands for a timeout without a setting that was given.
+const notKnown = -1
+
 // NewTimeouts takes the configured timeouts; a name that is missing is not known.
 func NewTimeouts(byName map[string]int64) *Timeouts {
 	t := &Timeouts{
-		states: map[flow.State]int64{}, protos: map[flow.Proto][2]int64{}, other: byName["generic_timeout"],
+		other: byName["generic_timeout"],
 		short: max(300, byName["tcp_timeout_max_retrans"], byName["tcp_timeout_unacknowledged"]),
+	}
+	for i := range t.states {
+		for j := range t.states[i] {
+			t.states[i][j] = notKnown
+		}
 	}
 	for s, name := range stateNames {
 		if v, ok := byName[name]; ok {
-			t.states[s] = v
+			t.states[stateTable(s.Proto())][s.Number()] = v
 		}
+	}
+	for p := range t.protos {
+		t.protos[p] = [2]int64{notKnown, notKnown}
 	}
 	for p, names := range protoNames {
 		t.protos[p] = [2]int64{byName[names[0]], byName[names[1]]}
@@ -54,14 +65,31 @@ func NewTimeouts(byName map[string]int64) *Timeouts {
 	return t
 }
 
+// stateTable is the place of a protocol's states.
+func stateTable(p flow.Proto) int {
+	switch p {
+	case flow.TCP:
+		return 0
+	case flow.SCTP:
+		return 1
+	case flow.DCCP:
+		return 2
+	}
+	return 3
+}
+
 // Configured returns the timeout that the flow's last packet set if no special rule applied.
 func (t *Timeouts) Configured(fl *flow.Flow) (int64, bool) {
 	if fl.State != flow.NoState {
-		v, ok := t.states[fl.State]
-		return v, ok
+		n := fl.State.Number()
+		if n >= states {
+			return 0, false
+		}
+		v := t.states[stateTable(fl.State.Proto())][n]
+		return max(v, 0), v != notKnown
 	}
-	pair, known := t.protos[fl.Proto()]
-	if !known {
+	pair := &t.protos[fl.Proto()]
+	if pair[0] == notKnown {
 		return t.other, t.other > 0
 	}
 	v := pair[0]
