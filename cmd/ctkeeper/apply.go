@@ -33,12 +33,13 @@ lines elsewhere that say otherwise are commented out; then the next boot is simu
 to the same values. A failure puts everything back. Nothing restarts the network.
 
 With --confirm-within the files wait: unless ` + "`ctkeeper apply --confirm`" + ` comes in time, everything is
-put back, even if the terminal dies.`
+put back, even if the terminal dies or this process is killed: a second one watches over it.`
 
 // applyFlags are those of apply beside the plan's.
 type applyFlags struct {
 	planFlags
 	yes, confirm, keepConflicts, runningOnly bool
+	watching                                 bool
 	within                                   time.Duration
 	stateDir                                 string
 }
@@ -60,6 +61,12 @@ func newApply(a *app) *cobra.Command {
 			if a.from != "" {
 				return usageError{errors.New("apply changes this host: it takes no --from")}
 			}
+			if cmd.Flags().Changed("confirm-within") && f.within <= 0 {
+				return usageError{fmt.Errorf("--confirm-within %s: the time must be more than none", f.within)}
+			}
+			if f.watching {
+				return a.watchOver(cmd.Context(), &f)
+			}
 			if f.confirm {
 				return a.confirm(cmd.Context(), &f)
 			}
@@ -73,25 +80,23 @@ func newApply(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&f.keepConflicts, "keep-conflicts", false, "leave lines elsewhere that say otherwise, and report them")
 	cmd.Flags().BoolVar(&f.runningOnly, "running-only", false, "set the running values and write no file")
 	cmd.Flags().StringVar(&f.stateDir, "state-dir", defaultStateDir, "where the journal is kept")
+	cmd.Flags().BoolVar(&f.watching, watchFlag, false, "put back what nobody confirms: the second process of --confirm-within")
+	_ = cmd.Flags().MarkHidden(watchFlag) // fails for an unknown flag only
 	return cmd
 }
 
-// runner makes the transaction's hands for a namespace; path "" is the present one.
-func (a *app) runner(stateDir, path string) (*apply.Runner, error) {
+// runner makes the transaction's hands.
+func (a *app) runner(stateDir string) (*apply.Runner, error) {
 	dir, err := filepath.Abs(stateDir)
 	if err != nil {
 		return nil, err
 	}
 	bootID, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // "" is the same boot all the same
-	r := &apply.Runner{
-		FS: hostfs.FS{}, StateDir: dir, LockPath: filepath.Join(dir, "lock"), Now: time.Now,
+	return &apply.Runner{
+		FS: hostfs.FS{}, Netns: elsewhere{}, StateDir: dir, LockPath: filepath.Join(dir, "lock"), Now: time.Now,
 		BootID: strings.TrimSpace(string(bootID)), Who: who(), Command: strings.Join(os.Args, " "),
 		Boot: apply.InputFrom(func(ctx context.Context) (snapshot.Snapshot, error) { return collect.Live(ctx, quick()) }),
-	}
-	if path != "" {
-		r.Sysctl = elsewhere{path}
-	}
-	return r, nil
+	}, nil
 }
 
 // who is the user behind the command, sudo's caller included.
@@ -106,10 +111,30 @@ func who() string {
 	return name
 }
 
-// elsewhere reads and writes settings in another network namespace.
-type elsewhere struct{ path string }
+// elsewhere reaches the machine's network namespaces.
+type elsewhere struct{}
 
-func (e elsewhere) ReadFile(name string, limit int64) (data []byte, err error) {
+func (elsewhere) Settings(path string) apply.Settings { return namespace{path} }
+
+func (elsewhere) Inode(path string) (uint64, error) {
+	if path == "" {
+		path = "/proc/self/ns/net"
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, fmt.Errorf("look at %s: no inode", path)
+	}
+	return st.Ino, nil
+}
+
+// namespace reads and writes settings in the network namespace at path.
+type namespace struct{ path string }
+
+func (e namespace) ReadFile(name string, limit int64) (data []byte, err error) {
 	err = netns.Do(e.path, func() error {
 		data, err = hostfs.FS{}.ReadFile(name, limit)
 		return err
@@ -117,20 +142,25 @@ func (e elsewhere) ReadFile(name string, limit int64) (data []byte, err error) {
 	return data, err
 }
 
-func (e elsewhere) WriteSysctl(name, value string) error {
+func (e namespace) WriteSysctl(name, value string) error {
 	return netns.Do(e.path, func() error { return hostfs.FS{}.WriteSysctl(name, value) })
 }
 
 func (a *app) apply(ctx context.Context, f *applyFlags, args []string) error {
-	p, err := a.planToApply(ctx, f, args)
+	r, err := a.runner(f.stateDir)
 	if err != nil {
 		return err
 	}
-	return a.applyPlan(ctx, p, f)
+	p, err := a.planToApply(ctx, r, f, args)
+	if err != nil {
+		return err
+	}
+	return a.applyPlan(ctx, r, p, f)
 }
 
-// planToApply is the plan in a file, the user's values alone, or the plan of this moment.
-func (a *app) planToApply(ctx context.Context, f *applyFlags, args []string) (plan.Plan, error) {
+// planToApply is the plan in a file, the user's values alone, or the plan of this moment: of the host as it
+// is once an unfinished run is put back.
+func (a *app) planToApply(ctx context.Context, r *apply.Runner, f *applyFlags, args []string) (plan.Plan, error) {
 	if len(args) == 1 {
 		if len(f.set) > 0 {
 			return plan.Plan{}, usageError{errors.New("a plan file and --set do not go together: make the plan with --set")}
@@ -143,10 +173,13 @@ func (a *app) planToApply(ctx context.Context, f *applyFlags, args []string) (pl
 		if err != nil {
 			return p, fmt.Errorf("%s: %w", args[0], err)
 		}
-		return p, nil
+		return p, a.recover(ctx, r)
 	}
 	o, err := f.options(len(f.set) > 0)
 	if err != nil {
+		return plan.Plan{}, err
+	}
+	if err := a.recover(ctx, r); err != nil {
 		return plan.Plan{}, err
 	}
 	s, err := a.snapshot(ctx, collect.Options{NoLog: o.Only})
@@ -164,16 +197,9 @@ func absolute(name string) string {
 }
 
 // applyPlan shows the plan, asks, and carries it out.
-func (a *app) applyPlan(ctx context.Context, p plan.Plan, f *applyFlags) error {
-	r, err := a.runner(f.stateDir, p.Path)
-	if err != nil {
-		return err
-	}
-	if err := a.recover(ctx, r); err != nil {
-		return a.applyError(err)
-	}
+func (a *app) applyPlan(ctx context.Context, r *apply.Runner, p plan.Plan, f *applyFlags) error {
 	if len(p.Steps) == 0 {
-		return a.sayln("apply_nothing")
+		return a.nothing(p)
 	}
 	if a.format == "text" {
 		if err := a.showPlan(p); err != nil {
@@ -181,19 +207,35 @@ func (a *app) applyPlan(ctx context.Context, p plan.Plan, f *applyFlags) error {
 		}
 	}
 	if ok, err := a.agreed(f.yes, "apply_ask"); !ok || err != nil {
+		if a.format == "json" {
+			err = errors.Join(a.writeJSON(p), err)
+		}
 		return err
 	}
 	if f.within > 0 {
-		signal.Ignore(syscall.SIGHUP)
+		// Neither a dead terminal nor a closed pipe may leave values that nobody confirmed.
+		signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	}
-	e, err := r.Apply(ctx, p, apply.Options{RunningOnly: f.runningOnly, KeepConflicts: f.keepConflicts, ConfirmWithin: f.within})
+	release, err := f.watch()
 	if err != nil {
+		return err
+	}
+	e, err := r.Apply(ctx, p, apply.Options{RunningOnly: f.runningOnly, KeepConflicts: f.keepConflicts, ConfirmWithin: f.within, Force: f.force})
+	if err := errors.Join(err, release()); err != nil {
 		return a.applyError(err)
 	}
 	if e.State == apply.Waiting {
-		return a.await(ctx, r, e, f.within)
+		return a.await(ctx, r, e, f)
 	}
 	return a.applied(e, f)
+}
+
+// nothing answers a plan without steps.
+func (a *app) nothing(p plan.Plan) error {
+	if a.format == "json" {
+		return a.writeJSON(p)
+	}
+	return a.sayln("apply_nothing")
 }
 
 func (a *app) showPlan(p plan.Plan) error {
@@ -207,9 +249,12 @@ func (a *app) showPlan(p plan.Plan) error {
 func (a *app) recover(ctx context.Context, r *apply.Runner) error {
 	closed, err := r.Recover(ctx)
 	for _, e := range closed {
-		fmt.Fprintln(a.err, a.hint("apply_recovered", "id", e.ID))
+		if len(e.Unreached) == 0 {
+			fmt.Fprintln(a.err, a.hint("apply_recovered", "id", e.ID))
+		}
+		a.sayLeft(e)
 	}
-	return err
+	return a.applyError(err)
 }
 
 // agreed asks on a terminal; without one and without --yes nothing happens, and the exit code says so.
@@ -221,7 +266,11 @@ func (a *app) agreed(yes bool, question string) (bool, error) {
 		fmt.Fprintln(a.err, a.hint("apply_needs_yes"))
 		return false, statusError(1)
 	}
-	fmt.Fprint(a.out, a.hint(question))
+	ask := a.out
+	if a.format == "json" {
+		ask = a.err // standard output is one document
+	}
+	fmt.Fprint(ask, a.hint(question))
 	answer, err := bufio.NewReader(a.in).ReadString('\n')
 	if err != nil && answer == "" {
 		return false, statusError(1)
@@ -245,23 +294,49 @@ func isTerminal(stream any) bool {
 }
 
 // await waits for the confirmation; who kills this process leaves it to the next run.
-func (a *app) await(ctx context.Context, r *apply.Runner, e apply.Entry, within time.Duration) error {
-	if err := a.sayln("apply_waiting", "command", "ctkeeper apply --confirm", "seconds", int64(within.Seconds())); err != nil {
-		return err
-	}
+func (a *app) await(ctx context.Context, r *apply.Runner, e apply.Entry, f *applyFlags) error {
+	// On standard error, and unchecked: whoever read this may be gone, and the wait goes on all the same.
+	fmt.Fprintln(a.err, a.hint("apply_waiting", "command", f.confirmCommand(), "seconds", int64(f.within.Seconds())))
 	e, err := r.Await(ctx, e.ID, 200*time.Millisecond)
 	if err != nil {
 		return a.applyError(err)
 	}
-	if e.State == apply.Done {
-		return a.sayln("apply_confirmed")
+	if a.format == "json" {
+		err = a.writeJSON(e)
 	}
-	fmt.Fprintln(a.err, a.hint("apply_expired"))
+	if e.State == apply.Done {
+		if a.format == "text" {
+			err = a.sayln("apply_confirmed")
+		}
+		return err
+	}
+	if len(e.Unreached) == 0 {
+		fmt.Fprintln(a.err, a.hint("apply_expired"))
+	}
+	a.sayLeft(e)
 	return statusError(1)
 }
 
+// sayLeft names what was not put back, and why.
+func (a *app) sayLeft(e apply.Entry) {
+	if len(e.Left) > 0 {
+		fmt.Fprintln(a.err, a.hint("undo_left", "what", e.Left))
+	}
+	if len(e.Unreached) > 0 {
+		fmt.Fprintln(a.err, a.hint("undo_unreached", "id", e.ID, "namespace", e.Namespace, "what", e.Unreached))
+	}
+}
+
+// confirmCommand is what keeps an apply that waits.
+func (f *applyFlags) confirmCommand() string {
+	if f.stateDir != defaultStateDir {
+		return "ctkeeper apply --confirm --state-dir " + f.stateDir
+	}
+	return "ctkeeper apply --confirm"
+}
+
 func (a *app) confirm(ctx context.Context, f *applyFlags) error {
-	r, err := a.runner(f.stateDir, "")
+	r, err := a.runner(f.stateDir)
 	if err != nil {
 		return err
 	}
@@ -311,7 +386,10 @@ func (a *app) applyError(err error) error {
 	var readOnly *apply.ReadOnlyError
 	var changed *apply.ChangedError
 	var waiting *apply.WaitingError
+	var file *apply.FileChangedError
 	switch {
+	case errors.As(err, &file):
+		return hintError{err, []string{a.hint("apply_replan")}}
 	case errors.As(err, &changed):
 		return hintError{err, []string{a.hint("apply_replan")}}
 	case errors.As(err, &waiting):

@@ -33,6 +33,13 @@ func newSettingsSet(a *app) *cobra.Command {
 				}
 				o.Wishes = append(o.Wishes, wishes...)
 			}
+			r, err := a.runner(f.stateDir)
+			if err != nil {
+				return err
+			}
+			if err := a.recover(cmd.Context(), r); err != nil {
+				return err
+			}
 			s, err := a.snapshot(cmd.Context(), quick())
 			if err != nil {
 				return err
@@ -43,7 +50,7 @@ func newSettingsSet(a *app) *cobra.Command {
 				return err
 			}
 			f.runningOnly = !persist
-			return a.applyPlan(cmd.Context(), p, &f)
+			return a.applyPlan(cmd.Context(), r, p, &f)
 		},
 	}
 	cmd.Flags().BoolVar(&persist, "persist", false, "write it for the next boot too")

@@ -35,21 +35,16 @@ func newUndo(a *app) *cobra.Command {
 }
 
 func (a *app) undo(ctx context.Context, stateDir, id string, yes bool) error {
-	r, err := a.runner(stateDir, "")
+	r, err := a.runner(stateDir)
 	if err != nil {
 		return err
 	}
 	if err := a.recover(ctx, r); err != nil {
-		return a.applyError(err)
+		return err
 	}
 	e, err := r.Peek(id)
 	if err != nil {
 		return err
-	}
-	if e.Path != "" {
-		if r, err = a.runner(stateDir, e.Path); err != nil {
-			return err
-		}
 	}
 	if a.format == "text" {
 		if err := a.showUndo(e); err != nil {
@@ -66,8 +61,12 @@ func (a *app) undo(ctx context.Context, stateDir, id string, yes bool) error {
 	if a.format == "json" {
 		return a.writeJSON(e)
 	}
-	if len(e.Left) > 0 {
-		return a.sayln("undo_left", "what", e.Left)
+	if len(e.Left)+len(e.Unreached) > 0 {
+		a.sayLeft(e)
+		if len(e.Unreached) > 0 {
+			return statusError(1)
+		}
+		return nil
 	}
 	return a.sayln("undo_done", "id", e.ID)
 }

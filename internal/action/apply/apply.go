@@ -11,6 +11,7 @@
 package apply
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,8 +45,8 @@ type Runner struct {
 	StateDir string
 	// LockPath is the lock's path on this machine.
 	LockPath string
-	// Sysctl reaches the settings of another network namespace, when the plan is about one.
-	Sysctl Settings
+	// Netns reaches other network namespaces; nil where there are none but the present one.
+	Netns Netns
 	// Boot describes what decides the next boot, read anew after the lock is held.
 	Boot func(ctx context.Context) (boot.Input, error)
 	// Now is the clock; BootID the running boot's.
@@ -63,6 +64,8 @@ type Options struct {
 	KeepConflicts bool
 	// ConfirmWithin, when not 0, writes files only once [Runner.Confirm] comes in that time.
 	ConfirmWithin time.Duration
+	// Force lets max go below the flows that are there, so that new ones are refused at once.
+	Force bool
 }
 
 // errNotPersisted says that the files do not bring what they should.
@@ -78,7 +81,7 @@ func (r *Runner) Apply(ctx context.Context, p plan.Plan, o Options) (Entry, erro
 	if _, err := r.recoverLocked(ctx); err != nil {
 		return Entry{}, err
 	}
-	if err := r.check(p); err != nil {
+	if err := r.check(p, o); err != nil {
 		return Entry{}, err
 	}
 	e, err := r.prepare(ctx, p, o)
@@ -131,9 +134,13 @@ func (r *Runner) prepare(ctx context.Context, p plan.Plan, o Options) (Entry, er
 	now := r.Now().UTC()
 	e := Entry{Schema: Schema, At: now, Who: r.Who, Command: r.Command, BootID: r.BootID, Namespace: p.Namespace, Path: p.Path, State: Begun}
 	e.ID = r.newID(now)
+	var err error
+	if e.NamespaceInode, err = r.inode(p.Path); err != nil {
+		return Entry{}, fmt.Errorf("look at the namespace: %w", err)
+	}
 	wanted := map[string]int64{}
-	for _, st := range p.Steps {
-		from, err := r.readInt(st.Path)
+	for _, st := range plan.Ordered(p.Steps) {
+		from, err := r.readInt(p.Path, st.Path)
 		if err != nil {
 			return Entry{}, fmt.Errorf("read %s: %w", st.Path, err)
 		}
@@ -225,8 +232,17 @@ func (r *Runner) prove(ctx context.Context, e *Entry) error {
 
 func holds(o boot.Outcome, v int64) bool { return o.Value != nil && *o.Value == v }
 
-// writeFile writes one file of an entry; directories above it are made as needed.
+// writeFile writes one file of an entry; directories above it are made as needed. What somebody wrote since
+// the entry was made is not overwritten.
 func (r *Runner) writeFile(f FileChange) error {
+	now, err := r.FS.ReadFile(f.Path, 0)
+	gone := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !gone {
+		return fmt.Errorf("read %s: %w", f.Path, err)
+	}
+	if gone != f.Created || !gone && !bytes.Equal(now, f.Old) {
+		return &FileChangedError{Path: f.Path}
+	}
 	if f.Created {
 		if err := r.FS.MkdirAll(path.Dir(f.Path), 0o755); err != nil {
 			return fmt.Errorf("make %s: %w", path.Dir(f.Path), err)
@@ -238,123 +254,38 @@ func (r *Runner) writeFile(f FileChange) error {
 // setAll writes the running values in order and reads each back.
 func (r *Runner) setAll(e *Entry) error {
 	for _, c := range e.Settings {
-		if err := r.set(c.Path, c.To); err != nil {
+		if err := r.set(e.Path, c.Path, c.To); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Runner) set(name string, v int64) error {
-	if err := r.hands(name).WriteSysctl(name, strconv.FormatInt(v, 10)); err != nil {
+func (r *Runner) set(netns, name string, v int64) error {
+	if err := r.hands(netns, name).WriteSysctl(name, strconv.FormatInt(v, 10)); err != nil {
 		return fmt.Errorf("set %s to %d: %w", name, v, err)
 	}
-	return r.readBack(name, v)
+	return r.readBack(netns, name, v)
 }
 
 func (r *Runner) readBackAll(e *Entry) error {
 	for _, c := range e.Settings {
-		if err := r.readBack(c.Path, c.To); err != nil {
+		if err := r.readBack(e.Path, c.Path, c.To); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Runner) readBack(path string, v int64) error {
-	got, err := r.readInt(path)
+func (r *Runner) readBack(netns, name string, v int64) error {
+	got, err := r.readInt(netns, name)
 	if err != nil {
-		return fmt.Errorf("read %s back: %w", path, err)
+		return fmt.Errorf("read %s back: %w", name, err)
 	}
 	if got != v {
-		return fmt.Errorf("%s reads %d after %d was written", path, got, v)
+		return fmt.Errorf("%s reads %d after %d was written", name, got, v)
 	}
 	return nil
-}
-
-// Settings reads and writes settings.
-type Settings interface {
-	ReadFile(name string, limit int64) ([]byte, error)
-	WriteSysctl(name, value string) error
-}
-
-// hands are what reach a setting: what belongs to the machine is written from here, wherever the plan's
-// namespace is.
-func (r *Runner) hands(name string) Settings {
-	if s, _, ok := settings.LookupKey(name); r.Sysctl != nil && ok && s.Scope == settings.Namespace {
-		return r.Sysctl
-	}
-	return r.FS
-}
-
-func (r *Runner) readInt(path string) (int64, error) {
-	data, err := r.hands(path).ReadFile(path, 4096)
-	if err != nil {
-		return 0, err
-	}
-	text := strings.TrimSpace(string(data))
-	switch text {
-	case "Y":
-		return 1, nil
-	case "N":
-		return 0, nil
-	}
-	return strconv.ParseInt(text, 10, 64)
-}
-
-// check refuses a plan that does not fit the host as it is now.
-func (r *Runner) check(p plan.Plan) error {
-	for _, st := range p.Steps {
-		now, err := r.readInt(st.Path)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", st.Path, err)
-		}
-		if st.From != nil && now != *st.From {
-			return &ChangedError{Setting: st.Setting, Planned: *st.From, Now: now}
-		}
-		if err := r.writable(st); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writable refuses what cannot be written here, before anything is.
-func (r *Runner) writable(st plan.Step) error {
-	s, _ := settings.Lookup(st.Setting)
-	info, err := r.FS.Lstat(st.Path)
-	if err != nil {
-		return fmt.Errorf("look at %s: %w", st.Path, err)
-	}
-	if info.Mode().Perm()&0o222 == 0 && (r.Sysctl == nil || s.Scope == settings.Machine) {
-		return &ReadOnlyError{Setting: st.Setting, Machine: s.Scope == settings.Machine}
-	}
-	return nil
-}
-
-// ChangedError says that somebody changed a setting since the plan was made.
-type ChangedError struct {
-	Setting      string
-	Planned, Now int64
-}
-
-// Error names the setting and both values.
-func (e *ChangedError) Error() string {
-	return fmt.Sprintf("%s is %d now, and was %d when the plan was made", e.Setting, e.Now, e.Planned)
-}
-
-// ReadOnlyError says that a setting cannot be written from here.
-type ReadOnlyError struct {
-	Setting string
-	Machine bool
-}
-
-// Error says why.
-func (e *ReadOnlyError) Error() string {
-	if e.Machine {
-		return e.Setting + " can be written in the machine's first network namespace only"
-	}
-	return e.Setting + " cannot be written here"
 }
 
 // InputFrom is the usual Boot function: a fresh snapshot's input.

@@ -36,6 +36,9 @@ func (r *Runner) Confirm(ctx context.Context) (Entry, error) {
 	if e.BootID != r.BootID || r.Now().After(*e.Deadline) {
 		return e, errors.Join(fmt.Errorf("the time to confirm apply %s is over: it was put back", e.ID), r.restore(&e))
 	}
+	if err := r.here(&e); err != nil {
+		return e, err // it goes on waiting
+	}
 	if err := r.persist(ctx, &e); err != nil {
 		return e, r.putBack(&e, err)
 	}

@@ -31,18 +31,20 @@ const (
 
 // Entry is one apply: who, when, from what, to what, why.
 type Entry struct {
-	Schema    string          `json:"schema"`
-	ID        string          `json:"id"`
-	At        time.Time       `json:"at"`
-	Who       string          `json:"who,omitempty"`
-	Command   string          `json:"command,omitempty"`
-	BootID    string          `json:"boot_id,omitempty"`
-	State     State           `json:"state"`
-	Namespace string          `json:"namespace,omitempty"`
-	Path      string          `json:"path,omitempty"`
-	Deadline  *time.Time      `json:"deadline,omitempty"`
-	Settings  []SettingChange `json:"settings"`
-	Files     []FileChange    `json:"files,omitempty"`
+	Schema    string    `json:"schema"`
+	ID        string    `json:"id"`
+	At        time.Time `json:"at"`
+	Who       string    `json:"who,omitempty"`
+	Command   string    `json:"command,omitempty"`
+	BootID    string    `json:"boot_id,omitempty"`
+	State     State     `json:"state"`
+	Namespace string    `json:"namespace,omitempty"`
+	Path      string    `json:"path,omitempty"`
+	// NamespaceInode is the namespace itself: names and paths are given anew.
+	NamespaceInode uint64          `json:"namespace_inode,omitempty"`
+	Deadline       *time.Time      `json:"deadline,omitempty"`
+	Settings       []SettingChange `json:"settings"`
+	Files          []FileChange    `json:"files,omitempty"`
 	// Persisted tells that files make the values hold at the next boot.
 	Persisted bool `json:"persisted"`
 	// Conflicts are other lines for the same settings; commented out, or with KeptConflicts left.
@@ -53,6 +55,8 @@ type Entry struct {
 	Unmet []string `json:"unmet,omitempty"`
 	// Left is what undoing found changed by somebody else, and left alone.
 	Left []string `json:"left,omitempty"`
+	// Unreached is what could not be put back: its namespace is gone, or the path leads to another by now.
+	Unreached []string `json:"unreached,omitempty"`
 }
 
 // SettingChange is one running value.
@@ -142,6 +146,9 @@ func (r *Runner) load(name string) (Entry, error) {
 	}
 	if e.Schema != Schema || e.ID+".json" != name {
 		return Entry{}, fmt.Errorf("journal %s: schema %q, id %q", file, e.Schema, e.ID)
+	}
+	if e.State == Waiting && e.Deadline == nil {
+		return Entry{}, fmt.Errorf("journal %s: it waits without a deadline", file)
 	}
 	return e, nil
 }

@@ -81,13 +81,16 @@ func (r *Runner) putBack(e *Entry, cause error) error {
 	if err := r.restore(e); err != nil {
 		return errors.Join(cause, fmt.Errorf("put everything back: %w; the next run tries again", err))
 	}
+	if kept := slices.Concat(e.Left, e.Unreached); len(kept) > 0 {
+		return fmt.Errorf("%w; put back but for %s", cause, strings.Join(kept, ", "))
+	}
 	return fmt.Errorf("%w; everything was put back", cause)
 }
 
 // restore undoes an entry, last change first, and closes it. What is as it was before needs nothing;
 // what is neither as before nor as planned was changed by somebody else.
 func (r *Runner) restore(e *Entry) error {
-	e.Left = nil
+	e.Left, e.Unreached = nil, nil
 	for _, f := range slices.Backward(e.Files) {
 		if err := r.restoreFile(e, f); err != nil {
 			return err
@@ -158,10 +161,14 @@ func (r *Runner) sweep(name string) error {
 }
 
 func (r *Runner) restoreSetting(e *Entry, c SettingChange) error {
-	now, err := r.readInt(c.Path)
+	if !r.reachable(e, c) {
+		e.Unreached = append(e.Unreached, c.Key)
+		return nil
+	}
+	now, err := r.readInt(e.Path, c.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Left = append(e.Left, c.Key) // the namespace or the module is gone
+		e.Unreached = append(e.Unreached, c.Key) // the namespace or the module is gone
 		return nil
 	case err != nil:
 		return fmt.Errorf("read %s: %w", c.Path, err)
@@ -171,5 +178,5 @@ func (r *Runner) restoreSetting(e *Entry, c SettingChange) error {
 		e.Left = append(e.Left, c.Key)
 		return nil
 	}
-	return r.set(c.Path, c.From)
+	return r.set(e.Path, c.Path, c.From)
 }

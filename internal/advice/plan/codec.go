@@ -29,10 +29,15 @@ func Decode(data []byte) (Plan, error) {
 	if p.Schema != Schema {
 		return Plan{}, fmt.Errorf("schema %q: this ctkeeper reads %s", p.Schema, Schema)
 	}
+	seen := map[string]bool{}
 	for i, st := range p.Steps {
 		if err := st.valid(); err != nil {
 			return Plan{}, fmt.Errorf("step %d: %w", i+1, err)
 		}
+		if seen[st.Setting] {
+			return Plan{}, fmt.Errorf("step %d: %s is set twice", i+1, st.Setting)
+		}
+		seen[st.Setting] = true
 	}
 	return p, nil
 }

@@ -164,7 +164,7 @@ func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
 
 // finish orders the steps and adds up what they cost.
 func (m *maker) finish() {
-	m.order()
+	m.p.Steps = Ordered(m.p.Steps)
 	before, okBefore := m.cost(m.running)
 	after, okAfter := m.cost(m.value)
 	if okBefore && okAfter {
@@ -182,27 +182,24 @@ func (m *maker) cost(value func(string) (int64, bool)) (uint64, bool) {
 	return uint64(limit)*m.p.Memory.Flow + uint64(b)*settings.BucketBytes, true
 }
 
-// order puts buckets before max when the table grows and after it when it shrinks, so that no state
-// between is worse than both ends.
-func (m *maker) order() {
+// Ordered puts buckets before max when the table grows and after it when it shrinks, so that no state
+// between is worse than both ends; the rest keeps its order.
+func Ordered(steps []Step) []Step {
 	grow := true
-	for _, st := range m.p.Steps {
+	for _, st := range steps {
 		if st.Setting == "max" && st.From != nil && st.To < *st.From {
 			grow = false
 		}
 	}
-	var first, last []Step
-	for _, st := range m.p.Steps {
+	first, last := []Step{}, []Step{}
+	for _, st := range steps {
 		if st.Setting == "buckets" == grow {
 			first = append(first, st)
 		} else {
 			last = append(last, st)
 		}
 	}
-	m.p.Steps = append(first, last...)
-	if m.p.Steps == nil {
-		m.p.Steps = []Step{}
-	}
+	return append(first, last...)
 }
 
 // notes says what a reader must know of the plan as a whole.

@@ -75,6 +75,7 @@ var applyText = map[string]text{
 	"undo_file":          {"{file} as it was", "{file} comme avant"},
 	"undo_remove":        {"{file} removed", "{file} supprimé"},
 	"undo_left":          {"left alone, changed by somebody else since: {what}", "laissé tel quel, changé depuis par quelqu'un d'autre : {what}"},
+	"undo_unreached":     {"apply {id}: network namespace {namespace} is gone or is not this one; not put back: {what}", "modification {id} : l'espace de noms réseau {namespace} n'existe plus ou n'est pas celui-ci ; non remis comme avant : {what}"},
 	"undo_done":          {"Done: everything is as it was before {id}.", "Fait : tout est comme avant {id}."},
 	"apply_readonly":     {"in a container, values of the namespace are given from outside: --sysctl of docker or podman, securityContext.sysctls of a pod", "dans un conteneur, les valeurs de l'espace de noms se donnent de l'extérieur : --sysctl de docker ou podman, securityContext.sysctls d'un pod"},
 	"apply_needs_root":   {"run it as root", "à lancer en root"},
