@@ -240,7 +240,9 @@ func (r *Runner) writeFile(f FileChange) error {
 	if err != nil && !gone {
 		return fmt.Errorf("read %s: %w", f.Path, err)
 	}
-	if gone != f.Created || !gone && !bytes.Equal(now, f.Old) {
+	asBefore := gone == f.Created && (gone || bytes.Equal(now, f.Old))
+	asPlanned := !gone && bytes.Equal(now, f.New) // through another of the entry's files: a link to this one
+	if !asBefore && !asPlanned {
 		return &FileChangedError{Path: f.Path}
 	}
 	if f.Created {

@@ -167,9 +167,6 @@ func (l *lint) notPersisted(f Forecast) {
 		message.New("lint_not_persisted", "key", f.Key, "running", *f.Running, "boot", *v))
 }
 
-// memoryShare is the part of the machine's memory that a full table may take: a quarter.
-const memoryShare = 4
-
 // sizes judges max against buckets and memory, where a file sets max.
 func (l *lint) sizes() {
 	f, _ := l.boot.Setting("max")
@@ -188,8 +185,8 @@ func (l *lint) sizes() {
 			object = 320
 		}
 		// 128 bytes more is the extension block that counters, NAT and events need.
-		if need := uint64(*o.Value) * (object + 128); l.in.Memory > 0 && need > l.in.Memory/memoryShare {
-			l.add(a, Warning, nil, message.New("lint_max_memory", "max", *o.Value, "need", need, "memory", l.in.Memory, "share", 1.0/memoryShare))
+		if need := uint64(*o.Value) * (object + 128); l.in.Memory > 0 && need > l.in.Memory/settings.MemoryShare {
+			l.add(a, Warning, nil, message.New("lint_max_memory", "max", *o.Value, "need", need, "memory", l.in.Memory, "share", 1.0/settings.MemoryShare))
 		}
 	}
 }

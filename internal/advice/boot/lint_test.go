@@ -70,6 +70,7 @@ func TestLintFinds(t *testing.T) {
 		{"too early", snapshot.ModuleAbsent, map[string]string{f: "net.netfilter.nf_conntrack_max = 5"}, f, 1, "too_early"},
 		{"few buckets", snapshot.ModuleBuiltIn, map[string]string{f: "net.netfilter.nf_conntrack_max = 4000000"}, f, 1, "buckets_few"},
 		{"too much memory", snapshot.ModuleBuiltIn, map[string]string{f: "net.netfilter.nf_conntrack_max = 40000000"}, f, 1, "max_memory"},
+		{"more than a plan's budget", snapshot.ModuleBuiltIn, map[string]string{f: "net.netfilter.nf_conntrack_max = 3000000"}, f, 1, "max_memory"},
 		{"octal", snapshot.ModuleBuiltIn, map[string]string{f: "net.netfilter.nf_conntrack_udp_timeout = 0120"}, f, 1, "value_octal"},
 		{"comment behind", snapshot.ModuleBuiltIn, map[string]string{f: "net.netfilter.nf_conntrack_udp_timeout = 12 # s"}, f, 1, "value_trailing"},
 		{"out of range", snapshot.ModuleBuiltIn, map[string]string{f: "net.netfilter.nf_conntrack_udp_timeout = 99999999"}, f, 1, "value_range"},

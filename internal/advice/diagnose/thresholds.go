@@ -1,6 +1,10 @@
 package diagnose
 
-import "time"
+import (
+	"time"
+
+	"ctkeeper/internal/conntrack/settings"
+)
 
 // Thresholds. Each says where it comes from; docs/findings.md repeats them for users.
 const (
@@ -78,8 +82,8 @@ const (
 	bucketsRatio = 8
 	// chainMean is the mean chain length from which lookups are slow: the kernel aims at 2.
 	chainMean = 16.0
-	// memoryShare of RAM for a full table.
-	memoryShare = 0.25
+	// memoryShare of RAM for a full table: past twice the budget of a plan it is an alarm.
+	memoryShare = 2.0 / settings.MemoryShare
 	// extensionBytes: the block of extensions beside each flow, kmalloc-128 since 4.14.
 	extensionBytes = 128
 	bucketBytes    = 8

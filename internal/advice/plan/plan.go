@@ -90,7 +90,7 @@ type Options struct {
 }
 
 // BudgetShare of the machine's memory is what a full table may take by default.
-const BudgetShare = 8
+const BudgetShare = settings.MemoryShare
 
 // maker is one plan in the making.
 type maker struct {

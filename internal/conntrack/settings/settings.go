@@ -9,6 +9,9 @@
 // "setting_"+Name (what it is), its Effect and its Advice.
 package settings
 
+// MemoryShare divides the machine's memory: an eighth of it is what a full table may take.
+const MemoryShare = 8
+
 // Unit is what a setting's number counts.
 type Unit string
 
