@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 
 // play is what ctkeeper does: a dump, ranked or printed. It ends by telling its own peak of memory.
 func play(role string) error {
+	if role == "watch" {
+		return playWatch()
+	}
 	name, expr, _ := strings.Cut(role, ":")
 	f, err := filter.Parse(expr)
 	if err != nil {
