@@ -25,6 +25,7 @@ const (
 	hAcct uint8 = 1 << iota
 	hLive
 	hNAT
+	hKin // it has a helper, or was expected; Model.helpers knows more
 )
 
 // track is how a flow stands. 64 bytes. UDP uses status and deadline only; SCTP keeps its tags in

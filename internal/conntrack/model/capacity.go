@@ -106,8 +106,17 @@ const (
 	logInterval = 5 * second
 )
 
-// logFull writes the kernel's line about a full table, unless too many were written.
+// logFull writes the kernel's line about a full table.
 func (m *Model) logFull() {
+	if m.prof.NetnsInLog && m.cfg.Netns != 0 {
+		m.logLimited(fmt.Sprintf("nf_conntrack: nf_conntrack: table full in netns %d, dropping packet", m.cfg.Netns))
+		return
+	}
+	m.logLimited("nf_conntrack: nf_conntrack: table full, dropping packet")
+}
+
+// logLimited writes a line, unless too many were written.
+func (m *Model) logLimited(line string) {
 	l := &m.log
 	if !l.started || m.now-l.begin > logInterval {
 		if l.missed > 0 {
@@ -120,11 +129,7 @@ func (m *Model) logFull() {
 		return
 	}
 	l.printed++
-	if m.prof.NetnsInLog && m.cfg.Netns != 0 {
-		m.print(fmt.Sprintf("nf_conntrack: nf_conntrack: table full in netns %d, dropping packet", m.cfg.Netns))
-		return
-	}
-	m.print("nf_conntrack: nf_conntrack: table full, dropping packet")
+	m.print(line)
 }
 
 func (m *Model) print(line string) {

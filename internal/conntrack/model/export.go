@@ -53,6 +53,9 @@ func (m *Model) fill(fl *flow.Flow, i uint32, now int64) {
 	if fl.State = m.stateOf(hd, tr); fl.State != flow.NoState {
 		fl.Present |= flow.HasState
 	}
+	if hd.flags&hKin != 0 {
+		m.fillKin(fl, i)
+	}
 	if hd.key.Zone != 0 {
 		fl.Present |= flow.HasZone
 		fl.Zone = hd.key.Zone

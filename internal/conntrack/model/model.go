@@ -19,6 +19,8 @@ type Config struct {
 	Flows int
 	// GCPhase is when the collector's first pass runs, after the first packet; 0 means a second.
 	GCPhase int64
+	// Helpers are attached to new flows; none follows FTP or PPTP otherwise.
+	Helpers []Helper
 	// Netns is the inode number in log lines of kernels that name it.
 	Netns uint32
 	// Ended is called when a flow leaves the table, Logged for every line that the kernel would print.
@@ -83,6 +85,7 @@ type Model struct {
 	stats   Counters
 	gc      collector
 	log     rateLimit
+	helpers *helpers // nil without helpers
 	rand    uint64
 	touched uint64 // keeps touch from being optimised away
 	now     int64
@@ -99,7 +102,7 @@ func New(cfg Config) *Model {
 	} else {
 		m.set = Defaults(m.prof)
 	}
-	m.index = newIndex(cfg.Flows)
+	m.index, m.helpers = newIndex(cfg.Flows), newHelpers(cfg.Helpers)
 	m.gc.next = -1
 	return m
 }
@@ -129,6 +132,9 @@ func (m *Model) random() uint32 {
 // remove takes a flow out of the table.
 func (m *Model) remove(i uint32, why Why, at int64) {
 	hd, tr := m.arena.head(i), m.arena.track(i)
+	if hd.flags&hKin != 0 {
+		m.part(i)
+	}
 	m.index.remove(uint32(hd.key.Hash(m.cfg.Seed)>>32), i)
 	if hd.flags&hNAT != 0 {
 		m.index.remove(uint32(m.extras[hd.ext-1].reply.Hash(m.cfg.Seed)>>32), i)

@@ -41,6 +41,9 @@ func (m *Model) Step(now int64, p *packet.Packet) Verdict {
 	if m.gc.next < m.now {
 		m.collect(m.now)
 	}
+	if m.helpers != nil {
+		p = m.helpers.prepare(m, p)
+	}
 	switch p.Kind {
 	case packet.Tracked:
 	case packet.Queued:
@@ -99,6 +102,9 @@ func (m *Model) track(p *packet.Packet) (v Verdict, repeat bool) {
 		*m.arena.track(s.i) = track{}
 	}
 	s.hd, s.tr = m.arena.head(s.i), m.arena.track(s.i)
+	if s.new && m.helpers != nil {
+		m.expected(&s)
+	}
 	s.held = !s.new && holds(s.hd, s.tr)
 	a := m.dispatch(&s)
 	if !s.new {
@@ -117,8 +123,7 @@ func (m *Model) finish(s *step, a accept) (v Verdict, repeat bool) {
 	case refusedPacket:
 		m.stats.Invalid++
 		if s.new {
-			m.forget(s.hd)
-			m.arena.release(s.i)
+			m.discard(s)
 		}
 		return Verdict{Result: Invalid, Reason: s.reason}, false
 	}
@@ -130,6 +135,9 @@ func (m *Model) finish(s *step, a accept) (v Verdict, repeat bool) {
 		m.account(s)
 	}
 	if s.new {
+		if m.helpers != nil {
+			m.attach(s)
+		}
 		if !m.confirm(s) {
 			return Verdict{Result: Dropped}, false
 		}
@@ -142,6 +150,9 @@ func (m *Model) finish(s *step, a accept) (v Verdict, repeat bool) {
 		v.Gone = true
 		m.remove(s.i, Killed, s.now)
 		return v, false
+	}
+	if s.hd.flags&hKin != 0 && v.Result == Established && !m.help(s) {
+		return Verdict{Result: Dropped}, false
 	}
 	v.State, v.Status, v.Timeout = m.stateOf(s.hd, s.tr), flow.Status(s.tr.status), s.tr.deadline-s.now
 	return v, false
@@ -177,12 +188,21 @@ func (m *Model) confirm(s *step) bool {
 		m.stats.ChainTooLong++
 		m.stats.InsertFailed++
 		m.stats.Drop++
-		m.forget(s.hd)
-		m.arena.release(s.i)
+		m.discard(s)
 		return false
 	}
 	m.insert(s.i, s.hd, s.tr, s.p.Hash)
 	return true
+}
+
+// discard gives up a new flow that does not get into the table.
+func (m *Model) discard(s *step) {
+	if s.hd.flags&hKin != 0 {
+		m.part(s.i)
+	}
+	s.hd.flags = 0
+	m.forget(s.hd)
+	m.arena.release(s.i)
 }
 
 func (m *Model) insert(i uint32, hd *head, tr *track, hash uint64) {
