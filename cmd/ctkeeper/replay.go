@@ -42,6 +42,8 @@ type replayOptions struct {
 	outputs  replayOutputs
 	// workloads are files that describe traffic.
 	workloads []string
+	// helpers are attached to new flows by their ports.
+	helpers []string
 }
 
 func newReplay(a *app) *cobra.Command {
@@ -70,6 +72,7 @@ func newReplay(a *app) *cobra.Command {
 	f.StringVar(&o.variants.file, "settings", "", "YAML `FILE` with a list of variants")
 	f.StringVar(&o.variants.upgrade, "upgrade", "", "a variant with the same settings under the kernel `RELEASE`")
 	f.StringArrayVar(&o.workloads, "workload", nil, "YAML `FILE` that describes traffic, beside the captures or alone; repeated")
+	f.StringSliceVar(&o.helpers, "helper", nil, "attach `NAME[=PORT]` to new flows to its port, as a rule would: ftp, pptp; repeated")
 	f.StringVar(&o.kernel, "kernel", "", "kernel to model, with its default settings: 5.10, 6.1, 6.12, 6.18 or any release (default: this host's)")
 	f.BoolVar(&o.repair, "repair", false, "zero-fill packets that were cut, and mend checksums, as captures on a sending host need")
 	f.BoolVar(&o.trace, "trace", false, "print what becomes of each packet, for the last variant (without any, for the only run)")
@@ -84,6 +87,7 @@ type playback struct {
 	options  replayOptions
 	files    []string
 	base     replayBase
+	helpers  []model.Helper
 	variants []variant
 	player   *replay.Player
 	results  []replay.Result
@@ -113,6 +117,13 @@ func (a *app) replay(cmd *cobra.Command, files []string, o replayOptions) error 
 	if p.variants, err = base.variants(o.variants); err != nil {
 		return err
 	}
+	for _, name := range o.helpers {
+		h, err := model.ParseHelper(name)
+		if err != nil {
+			return usageError{fmt.Errorf("--helper: %w", err)}
+		}
+		p.helpers = append(p.helpers, h)
+	}
 	if err := p.mix(o.workloads); err != nil {
 		return err
 	}
@@ -132,7 +143,7 @@ func (a *app) replay(cmd *cobra.Command, files []string, o replayOptions) error 
 
 // start makes the runs: the base, then the variants.
 func (p *playback) start() {
-	opts := replay.Options{}
+	opts := replay.Options{Helpers: p.helpers}
 	for _, v := range p.variants {
 		opts.Variants = append(opts.Variants, replay.Variant{Profile: v.profile, Settings: v.settings})
 	}

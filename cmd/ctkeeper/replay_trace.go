@@ -36,9 +36,7 @@ func (t *tracer) packet(n, since int64, frame *capture.Frame, p *packet.Packet, 
 func appendTraceJSON(b []byte, n, since int64, frame *capture.Frame, p *packet.Packet, v model.Verdict) []byte {
 	b = strconv.AppendInt(append(b, `{"n":`...), n, 10)
 	b = strconv.AppendFloat(append(b, `,"ts":`...), math.Round(float64(since)/1e3)/1e6, 'f', -1, 64)
-	if p.Link > 0 {
-		b = strconv.AppendInt(append(b, `,"vlan_tags":`...), int64(p.Link), 10)
-	}
+	b = appendLayer2(b, frame)
 	if p.Frag {
 		b = append(b, `,"frag":true`...)
 	}
@@ -48,11 +46,26 @@ func appendTraceJSON(b []byte, n, since int64, frame *capture.Frame, p *packet.P
 	if r := v.Reason.String(); r != "" {
 		b = strconv.AppendQuote(append(b, `,"reason":`...), r)
 	}
-	b = append(append(append(b, `,"result":"`...), v.Result.String()...), '"')
+	result := v.Result
+	if v.Seen != 0 {
+		b = append(b, `,"unconfirmed":true`...)
+		result = v.Seen
+	}
+	b = append(append(append(b, `,"result":"`...), result.String()...), '"')
 	if v.Flow != 0 {
 		b = appendTraceFlow(b, v)
 	}
 	return append(b, '}')
+}
+
+func appendLayer2(b []byte, frame *capture.Frame) []byte {
+	const key = `,"l2":"`
+	before := len(b)
+	b = packet.AppendLayer2(append(b, key...), frame.Link, frame.Data)
+	if len(b) == before+len(key) {
+		return b[:before]
+	}
+	return append(b, '"')
 }
 
 func appendTraceFlow(b []byte, v model.Verdict) []byte {

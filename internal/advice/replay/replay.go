@@ -31,6 +31,8 @@ type Options struct {
 	Flows int
 	// GCPhase is when the collector's first pass runs after the first packet; 0 means a second.
 	GCPhase int64
+	// Helpers are attached to new flows, in every variant.
+	Helpers []model.Helper
 	// Workers share the variants; 0 means one a core.
 	Workers int
 	// Verdict, when set, is told what the last variant made of each packet, in order. Everything then runs

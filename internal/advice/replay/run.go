@@ -32,7 +32,7 @@ const maxLogLines = 20
 func newRun(v Variant, o Options) *run {
 	r := &run{seed: o.Seed, max: v.Settings.Max, broken: newBroken(), refused: newRefusals()}
 	set := v.Settings
-	r.m = model.New(model.Config{Profile: v.Profile, Settings: &set, Seed: o.Seed, Flows: o.Flows, GCPhase: o.GCPhase, Ended: r.ended,
+	r.m = model.New(model.Config{Profile: v.Profile, Settings: &set, Seed: o.Seed, Flows: o.Flows, GCPhase: o.GCPhase, Helpers: o.Helpers, Ended: r.ended,
 		Logged: func(_ int64, line string) {
 			if r.lines++; len(r.log) < maxLogLines {
 				r.log = append(r.log, line)

@@ -139,7 +139,7 @@ func (m *Model) finish(s *step, a accept) (v Verdict, repeat bool) {
 			m.attach(s)
 		}
 		if !m.confirm(s) {
-			return Verdict{Result: Dropped}, false
+			return Verdict{Result: Dropped, Seen: v.Result}, false
 		}
 	}
 	if s.dir == 1 {
@@ -152,7 +152,7 @@ func (m *Model) finish(s *step, a accept) (v Verdict, repeat bool) {
 		return v, false
 	}
 	if s.hd.flags&hKin != 0 && v.Result == Established && !m.help(s) {
-		return Verdict{Result: Dropped}, false
+		return Verdict{Result: Dropped, Seen: Established}, false
 	}
 	v.State, v.Status, v.Timeout = m.stateOf(s.hd, s.tr), flow.Status(s.tr.status), s.tr.deadline-s.now
 	return v, false

@@ -39,6 +39,7 @@ type Verdict struct {
 	Reply  bool   // the packet went in the flow's reply direction
 	Flow   uint64 // number of the flow in order of confirmation, from 1; 0 when there is none
 	Gone   bool   // the packet removed its own flow
+	Seen   Result // of a Dropped packet, what rules saw of it before its confirmation or its helper dropped it
 	State  flow.State
 	Status flow.Status
 	// Timeout is the time left in nanoseconds.

@@ -67,7 +67,8 @@ func (d *Decoder) IP(now int64, ip []byte, p *Packet) {
 
 func (d *Decoder) ipv4(now int64, ip []byte, p *Packet) {
 	if len(ip) < 20 {
-		p.Cut = len(ip) >= 4 && int(binary.BigEndian.Uint16(ip[2:])) > len(ip)
+		p.Cut = len(ip) >= 10 && int(binary.BigEndian.Uint16(ip[2:])) > len(ip)
+		p.Frag = len(ip) >= 10 && binary.BigEndian.Uint16(ip[6:])&0x3fff != 0
 		return
 	}
 	head, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
@@ -100,7 +101,8 @@ func (d *Decoder) ipv6(now int64, ip []byte, p *Packet) {
 	total := 40 + int(binary.BigEndian.Uint16(ip[4:]))
 	p.Cut = total > len(ip)
 	if p.Cut || refused6(ip) {
-		p.Frag = ip[6] == protoFrag
+		at, _ := fragmentHeader(ip)
+		p.Frag = at > 0
 		return
 	}
 	ip = ip[:total]

@@ -64,6 +64,9 @@ func Network(link Link, f []byte) (ip []byte, tags uint8) {
 
 func isIP(ether uint16) bool { return ether == etherIPv4 || ether == etherIPv6 }
 
+// isTag reports whether an ethertype is a VLAN tag's, of 802.1Q, 802.1ad or what came before it.
+func isTag(ether uint16) bool { return ether == 0x8100 || ether == 0x88a8 || ether == 0x9100 }
+
 // tagged skips a header of n bytes whose last two are an ethertype, and the VLAN tags behind it.
 func tagged(f []byte, n int) ([]byte, uint8) {
 	if len(f) < n {
@@ -71,7 +74,7 @@ func tagged(f []byte, n int) ([]byte, uint8) {
 	}
 	ether, f := binary.BigEndian.Uint16(f[n-2:]), f[n:]
 	var tags uint8
-	for (ether == 0x8100 || ether == 0x88a8 || ether == 0x9100) && len(f) >= 4 {
+	for isTag(ether) && len(f) >= 4 {
 		ether, f = binary.BigEndian.Uint16(f[2:]), f[4:]
 		tags++
 	}
