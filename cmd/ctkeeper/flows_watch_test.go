@@ -2,6 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -134,5 +137,83 @@ func TestWatchWritesOneDocument(t *testing.T) {
 	if d.Schema != "ctkeeper.watch/1" || len(kinds) != 2 || kinds["new udp"] == 0 || kinds["new udp"] != kinds["destroy udp"] ||
 		d.Counts.Written != uint64(len(d.Events)) || d.Counts.Seen != d.Counts.Written+d.Counts.Filtered {
 		t.Errorf("%v, %+v", kinds, d.Counts)
+	}
+}
+
+// talkFTP makes the FTP helper of a namespace expect two data connections.
+func talkFTP(ns *lab.Namespace) error {
+	return ns.Run(func() error {
+		for _, args := range []string{
+			`add table ip t`, `add ct helper ip t f { type "ftp" protocol tcp; }`,
+			`add chain ip t o { type filter hook output priority 0; }`, `add rule ip t o tcp dport 2121 ct helper set "f"`,
+		} {
+			if out, err := exec.Command("nft", args).CombinedOutput(); err != nil {
+				return fmt.Errorf("nft %s: %w: %s", args, err, out)
+			}
+		}
+		l, err := net.Listen("tcp4", "127.0.0.1:2121")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = l.Close() }()
+		c, err := net.Dial("tcp4", "127.0.0.1:2121")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = c.Close() }()
+		s, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = s.Close() }()
+		for _, line := range []string{"USER x\r\n", "PORT 127,0,0,1,40,1\r\n", "PORT 127,0,0,1,40,2\r\n"} {
+			if _, err := io.WriteString(c, line); err != nil {
+				return err
+			}
+			if _, err := io.ReadFull(s, make([]byte, len(line))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func TestWatchPrintsExpectations(t *testing.T) {
+	ns := lab.NewNamespace(t)
+	if err := lab.LinkUp(ns, "lo"); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.CreateTemp(t.TempDir(), "events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tool *exec.Cmd
+	ns.Do(func() {
+		tool = exec.Command("conntrack", "-E", "expect")
+		tool.Stdout = file
+		err = tool.Start()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	talked := make(chan error, 1)
+	go func() {
+		time.Sleep(300 * time.Millisecond)
+		talked <- talkFTP(ns)
+	}()
+	out, errs, code := command("", "flows", "watch", "--netns", ns.Path, "--events", "expect", "--for", "1s", "--format", "conntrack")
+	if err := <-talked; err != nil {
+		t.Fatal(err)
+	}
+	if err := tool.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = tool.Wait()
+	want, err := os.ReadFile(file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code != 0 || out != string(want) || !strings.Contains(out, "helper=ftp") {
+		t.Errorf("exit %d, %s\nhere:\n%s\nthe conntrack tool:\n%s", code, errs, out, want)
 	}
 }
