@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -59,7 +60,11 @@ func (a *app) undo(ctx context.Context, stateDir, id string, yes bool) error {
 		return a.applyError(err)
 	}
 	if a.format == "json" {
-		return a.writeJSON(e)
+		err := a.writeJSON(e)
+		if len(e.Unreached) > 0 {
+			err = errors.Join(err, statusError(1))
+		}
+		return err
 	}
 	if len(e.Left)+len(e.Unreached) > 0 {
 		a.sayLeft(e)
