@@ -109,7 +109,7 @@ type topDocument struct {
 	Rates *sample.Rates `json:"rates,omitempty"`
 	Keys  int           `json:"different_keys"` // when not exact, at least so many
 	Exact bool          `json:"exact"`
-	// Missing is how many flows a key without a row may have when not exact.
+	// Missing is how many flows a key that was left out of the count may have when not exact.
 	Missing uint64     `json:"missing_at_most,omitempty"`
 	Total   rank.Place `json:"total"`
 	Rows    []topRow   `json:"rows"`

@@ -18,17 +18,27 @@ func (e *Expectation) AppendText(b []byte) []byte {
 	if e.Zone != 0 {
 		b = appendNumber(b, "zone=", uint64(e.Zone))
 	}
-	for _, f := range [...]struct {
-		flag ExpectFlags
-		name string
-	}{{ExpectPermanent, "PERMANENT "}, {ExpectInactive, "INACTIVE "}, {ExpectUserspace, "USERSPACE "}} {
-		if e.Flags&f.flag != 0 {
-			b = append(b, f.name...)
-		}
-	}
+	b = e.appendFlags(b)
 	b = appendNumber(b, "class=", uint64(e.Class))
 	b = append(append(append(b, "helper="...), e.Helper...), ' ')
 	return b[:len(b)-1]
+}
+
+func (e *Expectation) appendFlags(b []byte) []byte {
+	end := byte(0)
+	for i, name := range [...]string{"PERMANENT", "INACTIVE", "USERSPACE"} {
+		if e.Flags&(1<<i) == 0 {
+			continue
+		}
+		if end != 0 {
+			b = append(b, ',')
+		}
+		b, end = append(b, name...), ' '
+	}
+	if end != 0 {
+		b = append(b, end)
+	}
+	return b
 }
 
 // AppendJSON appends the expectation as one JSON object: family, proto, timeout, tuple, mask, master, zone,

@@ -15,7 +15,7 @@ func TestExpectationIsWritten(t *testing.T) {
 		Master: Tuple{Src: client, Dst: server, SrcPort: 50650, DstPort: 21, Proto: TCP},
 	}
 	want := "299 proto=6 src=10.0.0.2 dst=10.0.0.1 sport=0 dport=10241 mask-src=255.255.255.255 mask-dst=255.255.255.255 sport=0 dport=65535 " +
-		"master-src=10.0.0.1 master-dst=10.0.0.2 sport=50650 dport=21 zone=7 PERMANENT USERSPACE class=1 helper=ftp"
+		"master-src=10.0.0.1 master-dst=10.0.0.2 sport=50650 dport=21 zone=7 PERMANENT,USERSPACE class=1 helper=ftp"
 	if got := string(e.AppendText(nil)); got != want {
 		t.Errorf("text:\n got %s\nwant %s", got, want)
 	}

@@ -45,8 +45,8 @@ type Ranking struct {
 	Rows []Place
 	// Total counts all flows; it has no keys.
 	Total Place
-	// Exact is false when there were more keys than are counted exactly. A key that is not among Rows,
-	// even of a ranking of all rows, may then have as many flows as Missing says.
+	// Exact is false when there were more keys than are counted exactly. A key that is in no row of a
+	// ranking of all rows may then have as many flows as Missing says.
 	Exact   bool
 	Missing uint64
 	// Keys is how many different keys were seen; when not Exact, at least so many.
