@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,13 +55,7 @@ type follower struct {
 // run follows n new flows in a namespace of its own, and returns how fast they were made.
 func (f *follower) run(t *testing.T, n int) (perSecond float64) {
 	t.Helper()
-	a := &lab.End{NS: lab.NewNamespace(t), Name: "v0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}}
-	b := &lab.End{NS: lab.NewNamespace(t), Name: "v0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/24")}}
-	lab.Veth(t, a, b)
-	if err := lab.Track(b.NS, lab.TrackOptions{Silent: true}); err != nil {
-		t.Fatal(err)
-	}
-	w := lab.NewWire(t, a, b)
+	w, ns := lab.Tracked(t)
 	cmd := exec.Command(os.Args[0])
 	if f.args != nil {
 		cmd = exec.Command(f.args[0], f.args[1:]...)
@@ -76,7 +69,7 @@ func (f *follower) run(t *testing.T, n int) (perSecond float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.NS.Do(func() { err = cmd.Start() })
+	ns.Do(func() { err = cmd.Start() })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,12 +77,7 @@ func (f *follower) run(t *testing.T, n int) (perSecond float64) {
 	if !said.Scan() || said.Text() != "ready" {
 		t.Fatalf("%s: %s", f.name, said.Text())
 	}
-	packets := make([][]byte, n)
-	dst := netip.MustParseAddrPort("10.9.0.2:53")
-	for i := range packets {
-		src := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 128, byte(i >> 8), byte(i)}), uint16(1024+i>>16))
-		packets[i] = lab.UDP(src, dst, []byte("q"))
-	}
+	packets := lab.Datagrams(0, n)
 	start := time.Now()
 	sent, err := w.Send(packets...)
 	took := time.Since(start)

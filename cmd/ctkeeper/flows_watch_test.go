@@ -19,18 +19,6 @@ import (
 	"ctkeeper/internal/lab"
 )
 
-// tracked joins two namespaces; the second tracks and answers nothing.
-func tracked(t *testing.T) (*lab.Wire, *lab.Namespace) {
-	t.Helper()
-	a := &lab.End{NS: lab.NewNamespace(t), Name: "v0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}}
-	b := &lab.End{NS: lab.NewNamespace(t), Name: "v0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/24")}}
-	lab.Veth(t, a, b)
-	if err := lab.Track(b.NS, lab.TrackOptions{Silent: true}); err != nil {
-		t.Fatal(err)
-	}
-	return lab.NewWire(t, a, b), b.NS
-}
-
 // bustle makes events of every kind.
 func bustle(t *testing.T, w *lab.Wire, ns *lab.Namespace) {
 	t.Helper()
@@ -61,6 +49,32 @@ func bustle(t *testing.T, w *lab.Wire, ns *lab.Namespace) {
 	})
 }
 
+// toolEvents follows events with the conntrack tool until stop is called, which gives what it printed.
+func toolEvents(t *testing.T, ns *lab.Namespace, args ...string) (stop func() string) {
+	t.Helper()
+	file, err := os.CreateTemp(t.TempDir(), "events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tool := exec.Command("conntrack", append([]string{"-E"}, args...)...)
+	tool.Stdout = file
+	ns.Do(func() { err = tool.Start() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() string {
+		if err := tool.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = tool.Wait()
+		out, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+}
+
 // watched is what a watch of two seconds says while there is bustle.
 func watched(t *testing.T, w *lab.Wire, ns *lab.Namespace, args ...string) (out, errs string, code int) {
 	t.Helper()
@@ -87,37 +101,18 @@ func sortedLines(text string) string {
 var program = regexp.MustCompile(` progname=\S+`)
 
 func TestWatchPrintsWhatTheConntrackToolPrints(t *testing.T) {
-	w, ns := tracked(t)
-	file, err := os.CreateTemp(t.TempDir(), "events")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var tool *exec.Cmd
-	ns.Do(func() {
-		tool = exec.Command("conntrack", "-E")
-		tool.Stdout = file
-		err = tool.Start()
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w, ns := lab.Tracked(t)
+	stop := toolEvents(t, ns)
 	out, errs, code := watched(t, w, ns, "--format", "conntrack")
-	if err := tool.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = tool.Wait()
-	want, err := os.ReadFile(file.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, b := sortedLines(out), sortedLines(string(want))
+	want := stop()
+	a, b := sortedLines(out), sortedLines(want)
 	if code != 0 || a != b || !strings.Contains(a, "[DESTROY]") || !strings.Contains(a, "[UPDATE]") || !strings.Contains(errs, "events seen") {
 		t.Errorf("exit %d, %s\nhere:\n%s\nthe conntrack tool:\n%s", code, errs, a, b)
 	}
 }
 
 func TestWatchWritesOneDocument(t *testing.T) {
-	w, ns := tracked(t)
+	w, ns := lab.Tracked(t)
 	out, errs, code := watched(t, w, ns, "--format", "json", "--events", "new,destroy", "-p", "udp")
 	var d struct {
 		Schema string
@@ -183,19 +178,7 @@ func TestWatchPrintsExpectations(t *testing.T) {
 	if err := lab.LinkUp(ns, "lo"); err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.CreateTemp(t.TempDir(), "events")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var tool *exec.Cmd
-	ns.Do(func() {
-		tool = exec.Command("conntrack", "-E", "expect")
-		tool.Stdout = file
-		err = tool.Start()
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	stop := toolEvents(t, ns, "expect")
 	talked := make(chan error, 1)
 	go func() {
 		time.Sleep(300 * time.Millisecond)
@@ -205,15 +188,8 @@ func TestWatchPrintsExpectations(t *testing.T) {
 	if err := <-talked; err != nil {
 		t.Fatal(err)
 	}
-	if err := tool.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = tool.Wait()
-	want, err := os.ReadFile(file.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if code != 0 || out != string(want) || !strings.Contains(out, "helper=ftp") {
+	want := stop()
+	if code != 0 || out != want || !strings.Contains(out, "helper=ftp") {
 		t.Errorf("exit %d, %s\nhere:\n%s\nthe conntrack tool:\n%s", code, errs, out, want)
 	}
 }

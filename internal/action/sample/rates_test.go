@@ -14,7 +14,7 @@ import (
 func TestRatesOfAKnownTraffic(t *testing.T) {
 	for _, basis := range []sample.Basis{sample.ByEvents, sample.ByDumps} {
 		t.Run(string(basis), func(t *testing.T) {
-			w, ns := tracked(t)
+			w, ns := lab.Tracked(t)
 			lab.Share(t)
 			send(t, w, 0, 500)
 			type result struct {
@@ -50,7 +50,7 @@ func TestRatesOfAKnownTraffic(t *testing.T) {
 }
 
 func TestRatesEndWithTheContext(t *testing.T) {
-	_, ns := tracked(t)
+	_, ns := lab.Tracked(t)
 	before := descriptors(t)
 	for _, basis := range []sample.Basis{sample.ByEvents, sample.ByDumps} {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)

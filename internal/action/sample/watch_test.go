@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -53,29 +52,10 @@ func replay(t *testing.T, out string) map[string]bool {
 	return flows
 }
 
-// tracked joins two namespaces; the second tracks and answers nothing.
-func tracked(t *testing.T) (*lab.Wire, *lab.Namespace) {
-	t.Helper()
-	a := &lab.End{NS: lab.NewNamespace(t), Name: "v0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}}
-	b := &lab.End{NS: lab.NewNamespace(t), Name: "v0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/24")}}
-	lab.Veth(t, a, b)
-	if err := lab.Track(b.NS, lab.TrackOptions{Silent: true}); err != nil {
-		t.Fatal(err)
-	}
-	return lab.NewWire(t, a, b), b.NS
-}
-
 // send makes n flows of one packet.
 func send(t *testing.T, w *lab.Wire, first, n int) {
 	t.Helper()
-	packets := make([][]byte, n)
-	dst := netip.MustParseAddrPort("10.9.0.2:53")
-	for i := range packets {
-		k := first + i
-		src := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 128, byte(k >> 8), byte(k)}), uint16(1024+k>>16))
-		packets[i] = lab.UDP(src, dst, []byte("q"))
-	}
-	if sent, err := w.Send(packets...); sent != n || err != nil {
+	if sent, err := w.Send(lab.Datagrams(first, n)...); sent != n || err != nil {
 		t.Fatal(sent, err)
 	}
 }
@@ -169,7 +149,7 @@ func table(t *testing.T, ns *lab.Namespace) map[string]bool {
 // TestLossIsMadeGood lets the kernel's buffer overflow: every event is seen or lost, and whoever reads the
 // output ends with the flows that the table has.
 func TestLossIsMadeGood(t *testing.T) {
-	w, ns := tracked(t)
+	w, ns := lab.Tracked(t)
 	lab.Share(t)
 	out := &output{}
 	stop := started(t, ns, sample.WatchOptions{Kinds: ctnetlink.EventNew, Buffer: 4096}, out)
@@ -191,7 +171,7 @@ func TestLossIsMadeGood(t *testing.T) {
 // TestSlowReaderLosesCountedEvents holds the output up: events are still read from the kernel, those that
 // found no room are counted, and when the reader goes on the table makes it good.
 func TestSlowReaderLosesCountedEvents(t *testing.T) {
-	w, ns := tracked(t)
+	w, ns := lab.Tracked(t)
 	lab.Share(t)
 	out := &output{gate: make(chan struct{})}
 	stop := started(t, ns, sample.WatchOptions{Kinds: ctnetlink.EventNew, Buffer: 64 << 20, Queue: 8192}, out)
@@ -211,7 +191,7 @@ func TestSlowReaderLosesCountedEvents(t *testing.T) {
 
 // TestStuckReaderDoesNotHoldTheEndUp never lets the reader go on.
 func TestStuckReaderDoesNotHoldTheEndUp(t *testing.T) {
-	w, ns := tracked(t)
+	w, ns := lab.Tracked(t)
 	out := &output{gate: make(chan struct{})}
 	t.Cleanup(func() { close(out.gate) })
 	stop := started(t, ns, sample.WatchOptions{}, out)
@@ -227,7 +207,7 @@ type broken struct{}
 func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestWatchEnds(t *testing.T) {
-	w, ns := tracked(t)
+	w, ns := lab.Tracked(t)
 	f, err := filter.Parse("src 10.128.0.3")
 	if err != nil {
 		t.Fatal(err)

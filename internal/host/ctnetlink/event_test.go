@@ -26,31 +26,8 @@ func follow(t *testing.T, ns *lab.Namespace, o ctnetlink.FollowOptions) *ctnetli
 	return f
 }
 
-// tracked joins two namespaces; the second tracks and answers nothing.
-func tracked(t *testing.T) (*lab.Wire, *lab.Namespace) {
-	t.Helper()
-	a := &lab.End{NS: lab.NewNamespace(t), Name: "v0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}}
-	b := &lab.End{NS: lab.NewNamespace(t), Name: "v0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/24")}}
-	lab.Veth(t, a, b)
-	if err := lab.Track(b.NS, lab.TrackOptions{Silent: true}); err != nil {
-		t.Fatal(err)
-	}
-	return lab.NewWire(t, a, b), b.NS
-}
-
-// datagrams are n UDP packets, each of a flow of its own.
-func datagrams(n int) [][]byte {
-	packets := make([][]byte, n)
-	dst := netip.MustParseAddrPort("10.9.0.2:53")
-	for i := range packets {
-		src := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 128, byte(i >> 8), byte(i)}), uint16(1024+i>>16))
-		packets[i] = lab.UDP(src, dst, []byte("q"))
-	}
-	return packets
-}
-
 func TestEventsOfALife(t *testing.T) {
-	w, ns := tracked(t)
+	w, ns := lab.Tracked(t)
 	f := follow(t, ns, ctnetlink.FollowOptions{})
 	src, dst := netip.MustParseAddrPort("198.51.100.1:1000"), netip.MustParseAddrPort("10.9.0.2:80")
 	if _, err := w.Send(lab.TCP(src, dst, lab.Segment{Flags: lab.SYN, Seq: 5})); err != nil {
@@ -95,13 +72,13 @@ func one(fl *flow.Flow) func(func(*flow.Flow) bool) {
 // TestLossIsCountedExactly lets the kernel's buffer overflow: what is seen and what is lost must add up
 // to what was sent, and a dump afterwards holds all of it.
 func TestLossIsCountedExactly(t *testing.T) {
-	w, ns := tracked(t)
+	w, ns := lab.Tracked(t)
 	lab.Share(t)
 	const n = 20000
 	for _, buffer := range []int{0, 64 << 20} {
 		f := follow(t, ns, ctnetlink.FollowOptions{Kinds: ctnetlink.EventNew, Buffer: buffer})
 		c := dial(t, ns)
-		if sent, err := w.Send(datagrams(n)...); sent != n || err != nil {
+		if sent, err := w.Send(lab.Datagrams(0, n)...); sent != n || err != nil {
 			t.Fatal(sent, err)
 		}
 		waitCount(t, c, n)

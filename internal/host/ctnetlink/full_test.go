@@ -15,7 +15,7 @@ func TestFullTableRefuses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fills a table to the machine's max")
 	}
-	w, ns := tracked(t)
+	w, ns := lab.Tracked(t)
 	lab.Share(t)
 	made := lab.Fill(t, ns, 0, lab.Mix{Established: 100, Timeout: 86400})
 	c := dial(t, ns)
@@ -34,7 +34,7 @@ func TestFullTableRefuses(t *testing.T) {
 	}
 	before := dropped(t, c)
 	const n = 3000
-	if sent, err := w.Send(datagrams(n)...); sent != n || err != nil {
+	if sent, err := w.Send(lab.Datagrams(0, n)...); sent != n || err != nil {
 		t.Fatal(sent, err)
 	}
 	for range 500 {
