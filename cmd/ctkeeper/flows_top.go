@@ -57,7 +57,7 @@ func newFlowsTop(a *app) *cobra.Command {
 			if r.rates < 0 || r.rates > 0 && a.from != "" {
 				return usageError{errors.New("--rates: a time to come, on this host")}
 			}
-			if !once && r.rates == 0 && a.format == "text" && a.from == "" && isTerminal(a.in) && isTerminal(a.out) {
+			if !once && r.rates == 0 && a.canShowLive() {
 				return a.topLive(cmd.Context(), r)
 			}
 			return a.topOnce(cmd.Context(), r)

@@ -18,6 +18,12 @@ import (
 	"ctkeeper/internal/surface/tui"
 )
 
+// canShowLive reports whether there is a terminal that can show a view, and something that lives.
+func (a *app) canShowLive() bool {
+	term := os.Getenv("TERM")
+	return a.format == "text" && a.from == "" && isTerminal(a.in) && isTerminal(a.out) && term != "" && term != "dumb"
+}
+
 // topLive is the view on a terminal.
 func (a *app) topLive(ctx context.Context, r topRequest) error {
 	source := &liveTable{a: a}

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,10 +122,14 @@ func (m *model) acted(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case previewMsg:
 		m.mode, m.act.preview = confirming, msg.preview
-		if msg.err != nil {
+		switch {
+		case errors.Is(msg.err, context.Canceled):
+			m.mode = browsing
+			m.tell("tui_nothing_done")
+		case msg.err != nil:
 			m.mode = browsing
 			m.complain("tui_error", "error", msg.err.Error())
-		} else if msg.preview.Flows == 0 {
+		case msg.preview.Flows == 0:
 			m.mode = browsing
 			m.tell("tui_nothing_left", "protected", msg.preview.Protected)
 		}

@@ -29,7 +29,7 @@ func (m *model) foot() []string {
 	}
 	note := ""
 	if !m.notice.IsZero() {
-		note = cut(clean(wording.Say(m.o.Lang, m.notice)), m.width, m.ellipsis())
+		note = cut(clean(wording.Say(m.o.Lang, m.notice)), m.width)
 		if m.bad {
 			note = st.bad.Render(note)
 		}
@@ -40,7 +40,7 @@ func (m *model) foot() []string {
 	if m.o.Change != nil {
 		keys = m.say("tui_keys_act")
 	}
-	return []string{note, st.dim.Render(cut(keys, m.width, m.ellipsis()))}
+	return []string{note, st.dim.Render(cut(keys, m.width))}
 }
 
 func (m *model) markedFlows() uint64 {
@@ -86,7 +86,7 @@ func (m *model) lineFoot() []string {
 		below = clean(m.line.err)
 	}
 	if m.line.err != "" {
-		below = newStyles().bad.Render(cut(below, m.width, m.ellipsis()))
+		below = newStyles().bad.Render(cut(below, m.width))
 	}
 	return []string{m.prompt() + text, below}
 }
@@ -108,7 +108,7 @@ func (m *model) confirmFoot() []string {
 	if m.act.action.Verb == Retime && m.act.action.Timeout == 0 {
 		ask = m.say("tui_confirm_retime_present", "flows", p.Flows, "protected", p.Protected, "yes", m.say("tui_yes"))
 	}
-	return []string{cut(clean(m.say("tui_confirm_top", "top", strings.Join(top, ", "))), m.width, m.ellipsis()), newStyles().bad.Render(ask)}
+	return []string{cut(clean(m.say("tui_confirm_top", "top", strings.Join(top, ", "))), m.width), newStyles().bad.Render(ask)}
 }
 
 func topText(lang wording.Lang, row rank.Place) string {
@@ -120,7 +120,7 @@ func (m *model) help() []string {
 	var cells []string
 	width := 0
 	for _, k := range bindings() {
-		cell := pad(m.keyName(k.shown), 16, false) + m.say("tui_key_"+k.code)
+		cell := pad(k.shown, 16, false) + m.say("tui_key_"+k.code)
 		width = max(width, lipgloss.Width(cell)+2)
 		cells = append(cells, cell)
 	}
@@ -138,12 +138,4 @@ func (m *model) help() []string {
 		lines = append(lines, strings.TrimRight(line, " "))
 	}
 	return lines
-}
-
-// keyName is a key as this terminal can show it.
-func (m *model) keyName(s string) string {
-	if !m.o.ASCII {
-		return s
-	}
-	return strings.NewReplacer("↑", "Up", "↓", "Down", "→", "Right", "←", "Left").Replace(s)
 }

@@ -41,7 +41,6 @@ func bindings() []binding {
 		{[]string{"t"}, "t", "retime", func(m *model) tea.Cmd { return m.begin(Retime) }},
 		{[]string{"d"}, "d", "delete", func(m *model) tea.Cmd { return m.begin(Delete) }},
 		{[]string{"?", "f1"}, "?", "help", func(m *model) tea.Cmd { m.mode = helping; return nil }},
-		{[]string{"ctrl+z"}, "Ctrl-Z", "suspend", func(*model) tea.Cmd { return tea.Suspend }},
 		{[]string{"q", "ctrl+c"}, "q Ctrl-C", "quit", func(*model) tea.Cmd { return tea.Quit }},
 	}
 }

@@ -133,7 +133,9 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			m.hist.add(msg.gauge)
 		}
 	case churnMsg:
-		m.churn.answer(msg.churn, msg.err, m.now)
+		if m.churn.busy = false; !m.frozen {
+			m.churn.answer(msg.churn, msg.err, m.now)
+		}
 		m.churn.due = m.now.Add(churnEvery)
 	case rankMsg:
 		m.ranked(msg)

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"charm.land/lipgloss/v2"
 )
@@ -21,18 +22,18 @@ func newStyles() styles {
 }
 
 // cut shortens a text without styles to a width; what is longer ends in an ellipsis.
-func cut(s string, width int, ellipsis string) string {
+func cut(s string, width int) string {
 	if lipgloss.Width(s) <= width {
 		return s
 	}
-	runes := []rune(s)
-	for len(runes) > 0 && lipgloss.Width(string(runes))+lipgloss.Width(ellipsis) > width {
-		runes = runes[:len(runes)-1]
-	}
-	if lipgloss.Width(ellipsis) > width {
+	if width < 1 {
 		return ""
 	}
-	return string(runes) + ellipsis
+	runes := []rune(s)
+	for lipgloss.Width(string(runes)) >= width {
+		runes = runes[:len(runes)-1]
+	}
+	return string(runes) + "…"
 }
 
 // pad fills a text up with blanks: on its right, or on its left.
@@ -63,11 +64,8 @@ func bar(width int, held, used float64, heldKnown bool) string {
 }
 
 // sparkline draws values between low and high; a value that is not known is a blank.
-func sparkline(values []float64, low, high float64, ascii bool) string {
+func sparkline(values []float64, low, high float64) string {
 	levels := []rune("▁▂▃▄▅▆▇█")
-	if ascii {
-		levels = []rune("_.-=+*#@")
-	}
 	var b strings.Builder
 	for _, v := range values {
 		switch {
@@ -90,4 +88,16 @@ func clean(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// asciiFor is what stands for a character on a terminal that knows ASCII alone.
+func asciiFor(r rune) rune {
+	const known, instead = "▁▂▃▄▅▆▇█…·±≥↓↑←→’«»éèêëàâçîïôûùÉÈÀ\u00a0", "_.-=+*#@~|~~v^<>'\"\"eeeeaaciiouuEEA "
+	if r < 0x80 {
+		return r
+	}
+	if i := utf8.RuneCountInString(known[:max(0, strings.IndexRune(known, r))]); strings.ContainsRune(known, r) {
+		return rune(instead[i])
+	}
+	return '?'
 }

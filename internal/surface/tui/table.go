@@ -40,7 +40,7 @@ func (m *model) tableLines() []string {
 	for i, h := range heads {
 		top = append(top, pad(h, widths[i], false))
 	}
-	lines := []string{st.bold.Render(cut("   "+strings.Join(top, "  "), m.width, m.ellipsis()))}
+	lines := []string{st.bold.Render(cut("   "+strings.Join(top, "  "), m.width))}
 	if len(rows) == 0 && m.table.known {
 		lines = append(lines, "   "+m.say("tui_no_rows"))
 	}
@@ -66,7 +66,7 @@ func (m *model) rowLine(row rank.Place, columns []tableColumn, widths []int, her
 		sign[1] = '*'
 	}
 	line := strings.TrimRight(string(sign)+strings.Join(cells, "  "), " ")
-	line = cut(line, m.width, m.ellipsis())
+	line = cut(line, m.width)
 	if here {
 		return newStyles().row.Render(pad(line, m.width, false))
 	}
@@ -130,7 +130,7 @@ func tableWidth(columns []tableColumn, keys []int) int {
 
 func (m *model) heading(name string) string {
 	h := m.say("flows_top_col_" + name)
-	if name == m.order.code() && !m.o.ASCII {
+	if name == m.order.code() {
 		return h + "↓"
 	}
 	return h
@@ -141,7 +141,7 @@ func (m *model) cell(name string, row rank.Place) string {
 	count := func(v uint64, more bool) string {
 		s := wording.Count(m.o.Lang, float64(v))
 		if more {
-			return m.atLeast() + s
+			return "≥" + s
 		}
 		return s
 	}
@@ -166,11 +166,4 @@ func (m *model) cell(name string, row rank.Place) string {
 		return unknownText
 	}
 	return count(row.IdleLong, row.IdleUnknown > 0 || row.Error > 0)
-}
-
-func (m *model) atLeast() string {
-	if m.o.ASCII {
-		return ">="
-	}
-	return "≥"
 }

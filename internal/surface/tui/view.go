@@ -30,7 +30,7 @@ func (m *model) View() tea.View {
 // lines are the lines of the screen, as many as it is high and none wider.
 func (m *model) lines() []string {
 	if m.width < 20 || m.height < 5 {
-		return []string{cut(m.say("tui_too_small"), max(m.width, 0), "")}
+		return []string{cut(m.say("tui_too_small"), max(m.width, 0))}
 	}
 	var all []string
 	if m.mode == helping {
@@ -41,6 +41,9 @@ func (m *model) lines() []string {
 	}
 	for i, l := range all {
 		all[i] = lipgloss.NewStyle().MaxWidth(m.width).Render(l)
+		if m.o.ASCII {
+			all[i] = strings.Map(asciiFor, all[i])
+		}
 	}
 	return fit(all, m.height)
 }
@@ -55,14 +58,6 @@ func fit(lines []string, n int) []string {
 
 func (m *model) say(code string, pairs ...any) string {
 	return wording.Say(m.o.Lang, message.New(code, pairs...))
-}
-
-// ellipsis ends what is cut.
-func (m *model) ellipsis() string {
-	if m.o.ASCII {
-		return "~"
-	}
-	return "…"
 }
 
 func (m *model) head() []string {
@@ -87,7 +82,7 @@ func (m *model) titleLine() string {
 		state = " " + m.say("tui_frozen")
 	}
 	room := m.width - lipgloss.Width(state)
-	return st.bold.Render(pad(cut(title, room, m.ellipsis()), room, false)) + st.warn.Render(state)
+	return st.bold.Render(pad(cut(title, room), room, false)) + st.warn.Render(state)
 }
 
 // tableLine is how full the table is, with a bar.
@@ -96,7 +91,7 @@ func (m *model) tableLine() string {
 	g, ok := m.hist.last()
 	switch {
 	case m.gaugeErr != nil:
-		return st.bad.Render(cut(m.say("tui_gauge_error", "error", clean(m.gaugeErr.Error())), m.width, m.ellipsis()))
+		return st.bad.Render(cut(m.say("tui_gauge_error", "error", clean(m.gaugeErr.Error())), m.width))
 	case !ok:
 		return m.say("tui_gauge_waiting")
 	case g.Count == nil:
@@ -200,7 +195,7 @@ func (m *model) sparkLine() string {
 	bounds := m.say("tui_bounds", "low", low, "high", high)
 	width := min(m.width-lipgloss.Width(before)-lipgloss.Width(bounds)-lipgloss.Width(after)-6, 120)
 	values, low, high, _ := m.hist.spark(width)
-	return before + "  " + sparkline(values, low, high, m.o.ASCII) + "  " + bounds + "  " + after
+	return before + "  " + sparkline(values, low, high) + "  " + bounds + "  " + after
 }
 
 // age is a duration in whole seconds.
@@ -213,7 +208,7 @@ func (m *model) readLine() string {
 	t := m.table
 	switch {
 	case t.err != nil:
-		return newStyles().bad.Render(cut(m.say("tui_rank_error", "error", clean(t.err.Error())), m.width, m.ellipsis()))
+		return newStyles().bad.Render(cut(m.say("tui_rank_error", "error", clean(t.err.Error())), m.width))
 	case !t.known:
 		return m.say("tui_rank_waiting")
 	}
@@ -240,14 +235,14 @@ func (m *model) noteLine() string {
 		if !t.value.Exact {
 			code = "tui_sketched"
 		}
-		notes = append(notes, m.say(code, "keys", t.value.Keys, "by", m.here.by.String(), "missing", t.value.Missing))
-		notes = append(notes, m.say("tui_sorted", "column", m.say("tui_sort_"+m.order.code())))
+		order := m.say("tui_sorted", "column", m.say("tui_sort_"+m.order.code()))
 		if n := len(m.rows); n < t.value.Keys && m.order != byFlows {
-			notes[len(notes)-1] += " " + m.say("tui_sorted_among", "rows", n)
+			order += " " + m.say("tui_sorted_among", "rows", n)
 		}
+		notes = append(notes, order, m.say(code, "keys", t.value.Keys, "missing", t.value.Missing))
 		for _, w := range t.value.Warnings {
 			notes = append(notes, wording.Say(m.o.Lang, w))
 		}
 	}
-	return newStyles().dim.Render(cut(strings.Join(notes, " · "), m.width, m.ellipsis()))
+	return newStyles().dim.Render(cut(strings.Join(notes, " · "), m.width))
 }

@@ -42,8 +42,8 @@ var tuiText = map[string]text{
 	"tui_reading":      {", being read again…", ", relecture…"},
 	"tui_exact":        {"{keys:count} different", "{keys:count} {keys:plural|valeur distincte|valeurs distinctes}"},
 	"tui_sketched": {
-		"over {keys:count} different: counts may be too large by their error, a key without a row has at most {missing:count}",
-		"plus de {keys:count} valeurs\u00a0: un compte peut dépasser de son erreur, une valeur sans ligne a au plus {missing:count} flux"},
+		"over {keys:count} different: a count is too large by its error at most; left out: {missing:count} at most each",
+		"plus de {keys:count} valeurs\u00a0: un compte dépasse au plus de son erreur\u00a0; hors liste\u00a0: {missing:count} au plus chacune"},
 	"tui_sorted":         {"sorted by {column}", "tri par {column}"},
 	"tui_sorted_among":   {"(among the {rows:count} with most flows)", "(parmi les {rows:count} qui ont le plus de flux)"},
 	"tui_sort_flows":     {"flows", "flux"},
@@ -75,7 +75,7 @@ var tuiText = map[string]text{
 	"tui_done_error":             {"stopped after {done:count}: {error}", "arrêté après {done:count}\u00a0: {error}"},
 	"tui_read_only":              {"this view only looks", "cette vue ne fait que regarder"},
 
-	"tui_keys":           {"? help  Enter descend  ← back  Tab group  / filter  s sort  p freeze  q quit", "? aide  Entrée descendre  ← retour  Tab grouper  / filtre  s tri  p figer  q fin"},
+	"tui_keys":           {"? help  Enter descend  ← back  Tab group  / filter  s sort  p freeze  q quit", "? aide  Entrée descendre  ← retour  Tab grouper  / filtre  s tri  p figer  q quitter"},
 	"tui_keys_act":       {"? help  Enter descend  ← back  Tab group  / filter  Space mark  d delete  q quit", "? aide  Entrée descendre  ← retour  Tab grouper  / filtre  Espace marquer  q fin"},
 	"tui_line_keys":      {"Enter applies, Esc leaves it", "Entrée applique, Échap abandonne"},
 	"tui_prompt_group":   {"group by KEY or KEY,KEY: ", "grouper par CLÉ ou CLÉ,CLÉ\u00a0: "},
@@ -105,6 +105,5 @@ var tuiText = map[string]text{
 	"tui_key_retime":       {"give marked flows a new timeout; asks first", "donner une autre durée aux flux marqués\u00a0; demande d’abord"},
 	"tui_key_delete":       {"delete marked flows; asks first", "supprimer les flux marqués\u00a0; demande d’abord"},
 	"tui_key_help":         {"this help", "cette aide"},
-	"tui_key_suspend":      {"suspend (fg comes back)", "suspendre (fg fait revenir)"},
 	"tui_key_quit":         {"quit", "quitter"},
 }
