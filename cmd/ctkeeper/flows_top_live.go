@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -56,14 +57,27 @@ type liveTable struct {
 	path string // of the namespace; "" for this process's
 }
 
-// in calls fn on a thread that stands in the namespace.
+// in calls fn on a thread that stands in the namespace. A panic there comes back to the caller, so that the
+// view can give the terminal back.
 func (l *liveTable) in(fn func() error) error {
-	if l.path != "" {
-		return netns.Do(l.path, fn)
+	if l.path == "" {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		return fn()
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	return fn()
+	var caught any
+	err := netns.Do(l.path, func() error {
+		defer func() {
+			if r := recover(); r != nil {
+				caught = fmt.Sprintf("%v\n%s", r, debug.Stack())
+			}
+		}()
+		return fn()
+	})
+	if caught != nil {
+		panic(caught)
+	}
+	return err
 }
 
 // Gauge reads count, max and counters.

@@ -77,7 +77,7 @@ func (p *Pty) Modes() (string, error) {
 	return fmt.Sprintf("%+v", t), err
 }
 
-// Close closes both ends.
+// Close closes both ends; what the program printed and nobody read is lost.
 func (p *Pty) Close() error {
 	err := p.Test.Close()
 	if closeErr := p.Program.Close(); err == nil {
