@@ -14,6 +14,8 @@ import (
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/rank"
 	"ctkeeper/internal/host/ctnetlink"
+	"ctkeeper/internal/surface/tui"
+	"ctkeeper/internal/surface/wording"
 )
 
 const flowsTopLong = `Rank the flows that FILTER selects by one key, or by two: who fills the table.
@@ -23,7 +25,12 @@ bands) and service (destination address and port). src/24 groups by IPv4 prefix 
 prefix /64, dst/56 by IPv6 prefix and by the IPv4 prefix /24, src/16/48 says both.
 
 The table is read once, in memory that does not grow with it: counts are exact up to 65,536
-different keys; beyond, each row says by how much its count may be too large.`
+different keys; beyond, each row says by how much its count may be too large.
+
+On a terminal the view is live, and with --once it is not. Count, refused packets and early drops are
+read every second, arrivals are counted by events for half a second every ten, and ends follow from
+the count. The table itself is read as often as a twentieth of one CPU allows; the screen says how old
+the ranking is. Enter descends into a row, Backspace comes back, ? lists the keys.`
 
 // topRequest is what a ranking is made of.
 type topRequest struct {
@@ -39,10 +46,11 @@ func newFlowsTop(a *app) *cobra.Command {
 	var once bool
 	r := topRequest{}
 	cmd := &cobra.Command{
-		Use:     "top [FILTER…]",
-		Short:   "Rank flows: who fills the table",
-		Long:    flowsTopLong,
-		Example: "  ctkeeper flows top --by src,dport\n  ctkeeper flows top --by src/24 --limit 5 state SYN_SENT",
+		Use:         "top [FILTER…]",
+		Short:       "Rank flows: who fills the table",
+		Long:        flowsTopLong,
+		Annotations: map[string]string{keysOf: tui.Keys(wording.English)},
+		Example:     "  ctkeeper flows top --by src,dport\n  ctkeeper flows top --by src/24 --limit 5 state SYN_SENT",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if r.filter, err = s.filter(args); err != nil {

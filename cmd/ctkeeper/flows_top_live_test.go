@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ctkeeper/internal/lab"
+	"ctkeeper/internal/surface/tui"
+	"ctkeeper/internal/surface/wording"
 )
 
 // A table in which nothing happens looks the same in every run, but for these.
@@ -172,5 +174,26 @@ func TestTopWithoutATerminalPrints(t *testing.T) {
 	out, errs, code := command("", "flows", "top", "--netns", ns.Path)
 	if code != 0 || errs != "" || strings.ContainsRune(out, 0x1b) {
 		t.Errorf("exit %d, %s%s", code, out, errs)
+	}
+}
+
+func TestEveryKeyIsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/flows.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	man, _, code := command("", "man", "flows", "top")
+	keys := strings.Split(strings.TrimSpace(tui.Keys(wording.English)), "\n")
+	if code != 0 || len(keys) < 20 {
+		t.Fatalf("exit %d, %d keys", code, len(keys))
+	}
+	for _, line := range keys {
+		key, does, _ := strings.Cut(line, "\t")
+		if !strings.Contains(string(doc), "| `"+key+"` | "+does+" |") {
+			t.Errorf("docs/flows.md lacks %s: %s", key, does)
+		}
+		if !strings.Contains(man, ".B "+roff(key)+"\n"+roff(does)+"\n") {
+			t.Errorf("the manual lacks %s: %s", key, does)
+		}
 	}
 }

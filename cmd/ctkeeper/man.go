@@ -65,6 +65,7 @@ func manPage(w io.Writer, cmd *cobra.Command) error {
 		fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", paragraphs(cmd.Long))
 	}
 	manCommands(&b, cmd)
+	manKeys(&b, cmd)
 	manFlags(&b, "OPTIONS", cmd.NonInheritedFlags())
 	manFlags(&b, "GLOBAL OPTIONS", cmd.InheritedFlags())
 	if cmd.Example != "" {
@@ -84,6 +85,21 @@ func manCommands(b *strings.Builder, cmd *cobra.Command) {
 		if sub.IsAvailableCommand() {
 			fmt.Fprintf(b, ".TP\n.B %s\n%s\n", roff(sub.Use), roff(sub.Short))
 		}
+	}
+}
+
+// keysOf is the annotation that holds the keys of a command that has a view: a line a key, a tab before
+// what it does.
+const keysOf = "keys"
+
+func manKeys(b *strings.Builder, cmd *cobra.Command) {
+	if cmd.Annotations[keysOf] == "" {
+		return
+	}
+	b.WriteString(".SH KEYS\n")
+	for line := range strings.Lines(cmd.Annotations[keysOf]) {
+		key, does, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", roff(key), roff(does))
 	}
 }
 

@@ -45,11 +45,11 @@ func bindings() []binding {
 	}
 }
 
-// Keys tells every key of the view and what it does, a line a key, for a manual.
+// Keys tells every key of the view and what it does, a line a key with a tab between, for a manual.
 func Keys(lang wording.Lang) string {
 	var b strings.Builder
 	for _, k := range bindings() {
-		b.WriteString(k.shown + ": " + wording.Say(lang, message.New("tui_key_"+k.code)) + "\n")
+		b.WriteString(k.shown + "\t" + wording.Say(lang, message.New("tui_key_"+k.code)) + "\n")
 	}
 	return b.String()
 }
