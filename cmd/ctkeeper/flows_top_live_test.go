@@ -21,6 +21,7 @@ var passing = []struct{ from, to string }{
 	{`/run/netns/ctk-lab-\d+-\d+`, "NAMESPACE"},
 	{`(?m)^(last|depuis) \d.*`, "$1 …"},
 	{`(read|lus?) .*(ago|il y a).*`, "$1 …"},
+	{` \(±.*\)`, ""},
 	{` +(FROZEN|FIGÉ)`, " $1"},
 	{`(early drops|évincés|refused|refusés|new|nouveaux|ended|finis) (\?|0/s)`, "$1 …"},
 	{`≥?\d+  (\d+\.\d+\.|tcp/|udp/)`, "…  $1"}, // how many are long idle
