@@ -127,9 +127,14 @@ func redactKey(dir string) ([]byte, error) {
 	if err == nil && len(key) == 32 {
 		return key, nil
 	}
-	key = make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
+	if key, err = redactKeyNew(); err != nil {
 		return nil, err
 	}
 	return key, os.WriteFile(path, key, 0o600)
+}
+
+func redactKeyNew() ([]byte, error) {
+	key := make([]byte, 32)
+	_, err := rand.Read(key)
+	return key, err
 }

@@ -1,0 +1,50 @@
+package flow
+
+import (
+	"net/netip"
+	"time"
+)
+
+// How a recorded flow ended.
+const (
+	EndOpen    = "open"    // not ended when the record was
+	EndClosed  = "closed"  // by its own packets: TCP past its last ACK or reset, SCTP shut down
+	EndExpired = "expired" // its timeout passed
+	EndEvicted = "evicted" // sooner than any timeout: early drop, or the collector of a full table
+	EndDeleted = "deleted" // by a program, over ctnetlink
+	EndUnknown = "unknown" // its end was lost
+)
+
+// Record is a flow from its first packet to its end, as it was recorded: what is not known is absent.
+type Record struct {
+	// Start is when the flow was made, End when it ended; with StartError and EndError more or less. A zero
+	// End is one that was not seen.
+	Start, End           time.Time
+	StartError, EndError time.Duration
+	Orig, Reply          Tuple
+	Family               Family
+	Zone                 uint16
+	Mark                 uint32
+	Assured              bool
+	// States are the protocol's states in order, At when each began, after Start.
+	States []State
+	At     []time.Duration
+	// Timeout is the last that was seen set: what the flow would have had left after its last packet.
+	Timeout time.Duration
+	// OrigCount and ReplyCount are set when accounting was on.
+	Counted               bool
+	OrigCount, ReplyCount Counters
+	Ended                 string
+}
+
+// NAT reports whether the reply does not go back where the flow came from.
+func (r *Record) NAT() bool {
+	return r.Orig.Src != r.Reply.Dst || r.Orig.Dst != r.Reply.Src || r.Orig.SrcPort != r.Reply.DstPort || r.Orig.DstPort != r.Reply.SrcPort
+}
+
+// Map replaces every address.
+func (r *Record) Map(f func(netip.Addr) netip.Addr) {
+	for _, a := range []*netip.Addr{&r.Orig.Src, &r.Orig.Dst, &r.Reply.Src, &r.Reply.Dst} {
+		*a = f(*a)
+	}
+}
