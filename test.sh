@@ -22,7 +22,7 @@ as_root() {
 # A program that the tests call, and the Debian package that brings it.
 install_programs() {
   local wanted=() pair
-  for pair in ip:iproute2 nft:nftables conntrack:conntrack sysctl:procps busybox:busybox gcc:gcc setpriv:util-linux chromium:chromium promtool:prometheus curl:curl; do
+  for pair in ip:iproute2 nft:nftables conntrack:conntrack sysctl:procps busybox:busybox gcc:gcc setpriv:util-linux chromium:chromium promtool:prometheus curl:curl node:nodejs npm:npm; do
     command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || wanted+=("${pair#*:}")
   done
   [ -x /lib/systemd/systemd-sysctl ] || wanted+=(systemd)
@@ -41,6 +41,15 @@ fetch_axe() {
   mkdir -p bin
   curl -fsSL --retry 3 "https://registry.npmjs.org/axe-core/-/axe-core-$axe_version.tgz" | tar -xzO package/axe.min.js >bin/axe.min.js.new
   mv bin/axe.min.js.new bin/axe.min.js
+}
+
+# DuckDB, the independent reader of flow records, from npm's registry.
+duckdb_version=1.5.6-r.1
+fetch_duckdb() {
+  export CTKEEPER_DUCKDB=$PWD/bin/duckdb
+  grep -qs "\"$duckdb_version\"" bin/duckdb/node_modules/@duckdb/node-api/package.json && return
+  step "fetch @duckdb/node-api $duckdb_version"
+  npm install --silent --no-audit --no-fund --prefix bin/duckdb "@duckdb/node-api@$duckdb_version" >/dev/null
 }
 
 lint() {
@@ -102,6 +111,7 @@ benchmarks() {
 
 install_programs
 fetch_axe
+fetch_duckdb
 lint
 binary
 generated

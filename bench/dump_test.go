@@ -39,6 +39,9 @@ func play(role string) error {
 	if role == "watch" {
 		return playWatch()
 	}
+	if dir, ok := strings.CutPrefix(role, "record "); ok {
+		return playRecord(dir)
+	}
 	name, expr, _ := strings.Cut(role, ":")
 	f, err := filter.Parse(expr)
 	if err != nil {

@@ -14,7 +14,6 @@ import (
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/snapshot"
-	"ctkeeper/internal/host/hostfs"
 	"ctkeeper/internal/host/netns"
 	"ctkeeper/internal/surface/wording"
 )
@@ -144,18 +143,14 @@ func (a *app) within(ctx context.Context, fn func() error) error {
 	if a.netns == "" {
 		return fn()
 	}
-	all, _ := netns.Find(ctx, hostfs.FS{})
-	chosen, err := netns.Select(all, a.netns)
+	ns, err := a.oneNamespace(ctx)
 	if err != nil {
 		return err
 	}
-	if len(chosen) != 1 {
-		return usageError{fmt.Errorf("--netns %s: one namespace at a time", a.netns)}
-	}
-	if chosen[0].Present {
+	if ns.Present {
 		return fn()
 	}
-	return netns.Do(chosen[0].Path, fn)
+	return netns.Do(ns.Path, fn)
 }
 
 // recordProgress tells on a terminal how it goes.
