@@ -12,6 +12,7 @@ package replay
 import (
 	"runtime"
 
+	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/conntrack/packet"
 )
@@ -75,6 +76,23 @@ func (p *Player) Packet(at int64, pk *packet.Packet) {
 	}
 	if p.opts.Verdict != nil {
 		p.opts.Verdict(pk, v)
+	}
+}
+
+// Loaded is a flow of a table that was there before the first packet.
+type Loaded struct {
+	Orig, Reply packet.Tuple
+	Status      flow.Status
+	State       flow.State
+	// Created and Deadline are times in nanoseconds: a setting does not change a timer that runs.
+	Created, Deadline int64
+}
+
+// Load puts a flow into the tables of all variants, before the first packet. A table that is full by its
+// variant's max takes no more.
+func (p *Player) Load(f Loaded) {
+	for _, r := range p.runs {
+		r.m.Load(f.Orig, f.Reply, f.Status, f.State, f.Created, f.Deadline)
 	}
 }
 

@@ -1,0 +1,251 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ctkeeper/internal/advice/replay"
+	"ctkeeper/internal/advice/workload"
+	"ctkeeper/internal/conntrack/flow"
+	"ctkeeper/internal/conntrack/model"
+	"ctkeeper/internal/conntrack/packet"
+	"ctkeeper/internal/host/ctnetlink"
+	"ctkeeper/internal/lab"
+	"ctkeeper/internal/lab/oracle"
+)
+
+// A shape is traffic in testdata/shapes: its gaps, and the timeouts here, are shorter than in life by about
+// the same factor, so that a minute shows what takes hours.
+type shape struct {
+	name     string
+	settings map[string]int64
+	// room is how many flows still fit when it begins; the rest of the table is full of assured flows. 0: the
+	// table is empty.
+	room int
+}
+
+func shapes() []shape {
+	short := map[string]int64{"tcp_timeout_established": 20, "tcp_timeout_syn_sent": 6, "tcp_timeout_syn_recv": 4, "tcp_timeout_fin_wait": 6,
+		"tcp_timeout_last_ack": 2, "tcp_timeout_time_wait": 6, "tcp_timeout_close": 1, "udp_timeout": 2, "udp_timeout_stream": 6, "icmp_timeout": 2}
+	return []shape{
+		{"web", short, 0}, {"syn-flood", short, 3000}, // these two run in every test
+		{"dns", short, 0}, {"proxy", short, 0}, {"database", short, 0}, {"nat-gateway", short, 0}, {"long-poll", short, 0},
+		{"connection-flood", short, 4000}, {"scan", short, 0}, {"slow-leak", short, 0}, {"flash-crowd", short, 0}, {"mixed", short, 0},
+	}
+}
+
+// sent is one packet and when the kernel got it.
+type sent struct {
+	at  int64
+	raw []byte
+}
+
+// truth is what the kernel did.
+type truth struct {
+	packets []sent
+	peak    int64
+	refused uint64
+	evicted uint64
+	// reaped is when the count fell of itself for the first time, by more than packets explain; 0: never.
+	reaped int64
+	before int // flows in the table at the beginning
+}
+
+// TestShapes sends traffic of many shapes through the running kernel and through the model, and compares.
+func TestShapes(t *testing.T) {
+	lab.Need(t)
+	lab.Share(t)
+	all, scale := shapes(), 0.15
+	if os.Getenv("CTKEEPER_BENCH") == "" {
+		all = all[:2]
+	} else {
+		scale = 1
+	}
+	var rows strings.Builder
+	for _, s := range all {
+		t.Run(s.name, func(t *testing.T) { s.compare(t, scale, &rows) })
+	}
+	t.Logf("\n| shape | packets | flows made | kernel's peak | predicted | error | refused | predicted |\n|---|---|---|---|---|---|---|---|\n%s", &rows)
+}
+
+// compare runs one shape and holds the prediction to the kernel.
+func (s shape) compare(t *testing.T, scale float64, rows *strings.Builder) {
+	path := filepath.Join("testdata", "shapes", s.name+".yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := workload.Parse(path, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Duration, w.Tail = time.Duration(float64(w.Duration)*scale), time.Duration(float64(w.Tail)*scale)
+	for i := range w.Classes {
+		c := &w.Classes[i]
+		c.From, c.Until = time.Duration(float64(c.From)*scale), time.Duration(float64(c.Until)*scale)
+	}
+	k := s.run(t, &w)
+	low, high := math.MaxInt, 0
+	var results []replay.Result
+	for _, phase := range s.phases(&k) {
+		r := s.predict(&k, phase)
+		low, high = min(low, r.Peak), max(high, r.Peak)
+		results = append(results, r)
+	}
+	r := results[0]
+	off := float64(r.Peak)/float64(k.peak) - 1
+	predicted := strconv.Itoa(r.Peak)
+	if low != high {
+		predicted = fmt.Sprintf("%d…%d", low, high)
+		off = max(float64(low)/float64(k.peak)-1, 1-float64(high)/float64(k.peak), 0)
+	}
+	fmt.Fprintf(rows, "| %s | %d | %d | %d | %s | %.1f %% | %d | %d |\n", s.name, len(k.packets), r.Counters.New, k.peak, predicted, 100*off, k.refused, r.Counters.Refused)
+	if math.Abs(off) > 0.02 {
+		t.Errorf("the kernel's peak was %d, predicted %s", k.peak, predicted)
+	}
+	// Which flow is evicted is drawn by the kernel's hash: the number of refusals scatters as a sum of draws.
+	tries := float64(k.refused + k.evicted)
+	if d, sigma := math.Abs(float64(k.refused)-float64(r.Counters.Refused)), math.Sqrt(tries); d > 6*sigma+1+0.02*float64(k.refused) {
+		t.Errorf("the kernel refused %d (and evicted %d), predicted %d and %d", k.refused, k.evicted, r.Counters.Refused, r.Counters.EarlyDrop)
+	}
+}
+
+// phases are when the collector's first pass may have come: where the kernel was seen to reap, then.
+// Otherwise any time is possible, its pace being set by other namespaces too.
+func (s shape) phases(k *truth) []int64 {
+	if k.reaped != 0 {
+		return []int64{k.reaped - k.packets[0].at}
+	}
+	var all []int64
+	for sec := int64(1); sec <= 61; sec += 4 {
+		all = append(all, sec*int64(time.Second))
+	}
+	return all
+}
+
+func (s shape) modelSettings() model.Settings {
+	set := model.Defaults(model.Linux618())
+	set.Checksum = true
+	for name, v := range s.settings {
+		if err := set.Set(name, v); err != nil {
+			panic(err)
+		}
+	}
+	return set
+}
+
+// predict replays the packets at the times at which the kernel got them.
+func (s shape) predict(k *truth, phase int64) replay.Result {
+	p := replay.New(replay.Options{Variants: []replay.Variant{{Profile: model.Linux618(), Settings: s.modelSettings()}}, GCPhase: phase})
+	start := k.packets[0].at
+	for i := range k.before {
+		orig := packet.Tuple{Src: [16]byte{172, 16, byte(i >> 16), byte(i >> 8)}, Dst: [16]byte{172, 20, 0, byte(i)}, SPort: 1000, DPort: 80, Proto: 6, Family: 4}
+		reply := packet.Tuple{Src: orig.Dst, Dst: orig.Src, SPort: 80, DPort: 1000, Proto: 6, Family: 4}
+		p.Load(replay.Loaded{Orig: orig, Reply: reply, Status: flow.Assured | flow.SeenReply | flow.Confirmed, State: flow.TCPEstablished, Created: start, Deadline: start + int64(24*time.Hour)})
+	}
+	d := packet.NewDecoder(packet.Options{Checksums: true})
+	for _, one := range k.packets {
+		var pk packet.Packet
+		d.IP(one.at, one.raw, &pk)
+		p.Packet(one.at, &pk)
+	}
+	return p.Finish()[0]
+}
+
+// run sends the workload through the kernel in real time.
+func (s shape) run(t *testing.T, w *workload.Workload) truth {
+	k, err := oracle.Open("shapes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := k.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for name, v := range s.settings {
+		if err := k.Set(name, strconv.FormatInt(v, 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, v := range map[string]string{"log_invalid": "0", "acct": "0"} {
+		if err := k.Set(name, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out truth
+	conn, err := lab.Dial(k.Namespace())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if s.room > 0 {
+		limit := count(t, conn, true)
+		if out.before, err = lab.FillTable(t.Context(), k.Namespace(), int(limit)-s.room, lab.Mix{Established: 100, Timeout: 86400}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	drops, evictions := counters(t, conn)
+	s.send(t, k, conn, w, &out)
+	d, e := counters(t, conn)
+	out.refused, out.evicted = d-drops, e-evictions
+	return out
+}
+
+// send feeds the packets when they are due, and watches the count.
+func (s shape) send(t *testing.T, k *oracle.Kernel, conn *ctnetlink.Conn, w *workload.Workload, out *truth) {
+	begin := time.Now()
+	g := w.Packets(0)
+	at, ip, ok := g.Next()
+	var batch [][]byte
+	last := int64(out.before)
+	for ok {
+		batch = batch[:0]
+		for now := int64(time.Since(begin)); ok && at <= now && len(batch) < 200; at, ip, ok = g.Next() {
+			raw := append([]byte(nil), ip...)
+			batch = append(batch, raw)
+			out.packets = append(out.packets, sent{now, raw})
+		}
+		if len(batch) == 0 {
+			time.Sleep(time.Millisecond)
+		} else if err := k.Feed(batch, make([]oracle.Report, len(batch))); err != nil {
+			t.Fatal(err)
+		}
+		n := count(t, conn, false)
+		// Packets of a batch end few flows by themselves: a fall beyond the batch is the collector's.
+		if out.reaped == 0 && last-n > int64(len(batch))+5 {
+			out.reaped = int64(time.Since(begin))
+		}
+		last = n
+		out.peak = max(out.peak, n)
+	}
+}
+
+func count(t *testing.T, conn *ctnetlink.Conn, limit bool) int64 {
+	t.Helper()
+	st, err := conn.Stats(context.Background())
+	if err != nil || st.Count == nil || st.Max == nil {
+		t.Fatal(err)
+	}
+	if limit {
+		return int64(*st.Max)
+	}
+	return int64(*st.Count)
+}
+
+func counters(t *testing.T, conn *ctnetlink.Conn) (drops, evictions uint64) {
+	t.Helper()
+	cpus, err := conn.CPUStats(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := ctnetlink.Sum(cpus)
+	return sum["drop"], sum["early_drop"]
+}
