@@ -1,6 +1,8 @@
 package model
 
 import (
+	"net/netip"
+
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/packet"
 )
@@ -18,6 +20,13 @@ func (m *Model) fault(s *step) bool {
 		if s.p.Proto() != uint8(flow.TCP) {
 			s.reason.code = reasonShort
 		}
+		if s.p.Proto() == uint8(flow.SCTP) {
+			s.reason.code = reasonShortSCTP
+		}
+	case f == packet.NoCoverage:
+		s.reason.code = reasonCoverage
+	case f == packet.NoSum:
+		s.reason.code = reasonNoSum
 	case f == packet.Truncated:
 		s.reason.code = reasonMalformed
 		if s.p.Proto() == uint8(flow.TCP) {
@@ -115,6 +124,11 @@ func (m *Model) icmpErrors(p *packet.Packet) (v Verdict, done bool) {
 		m.stats.ICMPError++
 		return Verdict{Result: Invalid, Reason: r}, true
 	}
+	if code := redirectFault(p.Fault); code != noReason && m.prof.Redirects {
+		m.stats.ICMPError++
+		r.code = code
+		return Verdict{Result: Invalid, Reason: r}, true
+	}
 	if p.Family() == 6 && neverTracked(p.Type) {
 		return Verdict{Result: Untracked}, true
 	}
@@ -122,6 +136,18 @@ func (m *Model) icmpErrors(p *packet.Packet) (v Verdict, done bool) {
 		return Verdict{}, false
 	}
 	return m.related(p), true
+}
+
+func redirectFault(f packet.Fault) reasonCode {
+	switch f {
+	case packet.ShortRedirect:
+		return reasonShortRedirect
+	case packet.FarRedirect:
+		return reasonFarRedirect
+	case packet.BareRedirect:
+		return reasonBareRedirect
+	}
+	return noReason
 }
 
 // neverTracked are neighbour and multicast-listener discovery.
@@ -156,7 +182,7 @@ func (m *Model) relatedTo(p *packet.Packet, i uint32, dir uint8) Verdict {
 	}
 	if t.Dst != p.Inner.Dst {
 		m.stats.ICMPError++
-		return Verdict{Result: Invalid, Reason: Reason{proto: p.Proto(), code: reasonDestination}}
+		return Verdict{Result: Invalid, Reason: Reason{proto: p.Proto(), code: reasonDestination, ends: &[2]netip.Addr{export(packet.Tuple{Family: t.Family, Dst: p.Inner.Dst}).Dst, export(t).Dst}}}
 	}
 	return Verdict{Result: Related, Reply: dir == 1, Flow: hd.id, State: m.stateOf(hd, tr), Status: flow.Status(tr.status), Timeout: tr.deadline - m.now}
 }

@@ -70,13 +70,14 @@ func (m *Model) helpFTP(k *kin, s *step, data []byte) bool {
 	if k.ftp.begins(s.dir, seq) {
 		from := k.tuples[s.dir]
 		at := ftpPlace{addr: from.Src, family: from.Family}
-		switch searchFTP(data, s.dir, &at) {
-		case ftpPartial:
+		found, word := searchFTP(data, s.dir, &at)
+		switch {
+		case found == ftpPartial:
+			s.reason = Reason{code: reasonPartial, dir: s.dir, class: word}
 			return false
-		case ftpAddress:
-			if (at.family != from.Family || at.addr == from.Src) && !m.expectData(k, s.dir, at) {
-				return false
-			}
+		case found == ftpAddress && (at.family != from.Family || at.addr == from.Src) && !m.expectData(k, s.dir, at):
+			s.reason = Reason{code: reasonNoExpectation}
+			return false
 		}
 	}
 	if data[len(data)-1] == '\n' {
@@ -96,19 +97,27 @@ func (m *Model) expectData(k *kin, dir uint8, at ftpPlace) bool {
 	return m.expect(&expectation{master: k, tuple: t, anyPort: true})
 }
 
-// searchFTP looks for what can be said in a direction: PORT and EPRT by the client, 227 and 229 by the server.
-func searchFTP(data []byte, dir uint8, at *ftpPlace) ftpFound {
-	first := matchFTP(data, "PORT", ' ', func(b []byte) bool { return portCommand(b, '\r', at) })
+// ftpWords are what can be said in a direction: PORT and EPRT by the client, 227 and 229 by the server.
+var ftpWords = [2][2]string{{"PORT", "EPRT"}, {"227 ", "229 "}}
+
+// searchFTP looks for a direction's words and reads what the first that matches says.
+func searchFTP(data []byte, dir uint8, at *ftpPlace) (found ftpFound, word uint8) {
+	skips, reads := [2]byte{' ', ' '}, [2]func([]byte) bool{
+		func(b []byte) bool { return portCommand(b, '\r', at) },
+		func(b []byte) bool { return extendedCommand(b, at) },
+	}
 	if dir == 1 {
-		first = matchFTP(data, "227 ", 0, func(b []byte) bool { return passiveAnswer(b, at) })
+		skips, reads = [2]byte{0, '('}, [2]func([]byte) bool{
+			func(b []byte) bool { return passiveAnswer(b, at) },
+			func(b []byte) bool { return extendedAnswer(b, at) },
+		}
 	}
-	if first != ftpNone {
-		return first
+	for i, w := range ftpWords[dir] {
+		if found := matchFTP(data, w, skips[i], reads[i]); found != ftpNone {
+			return found, uint8(i)
+		}
 	}
-	if dir == 1 {
-		return matchFTP(data, "229 ", '(', func(b []byte) bool { return extendedAnswer(b, at) })
-	}
-	return matchFTP(data, "EPRT", ' ', func(b []byte) bool { return extendedCommand(b, at) })
+	return ftpNone, 0
 }
 
 // matchFTP matches a word at the beginning of a line, skips to what follows, and reads it.

@@ -86,9 +86,11 @@ type Model struct {
 	gc      collector
 	log     rateLimit
 	helpers *helpers // nil without helpers
-	rand    uint64
-	touched uint64 // keeps touch from being optimised away
-	now     int64
+	// unrouted is set while a packet is stepped that opens no flow.
+	unrouted bool
+	rand     uint64
+	touched  uint64 // keeps touch from being optimised away
+	now      int64
 }
 
 // New returns an empty table.

@@ -37,6 +37,9 @@ type step struct {
 // Step takes one packet at now (nanoseconds, never before the last packet's) and returns what conntrack
 // makes of it. It allocates nothing but room for new flows.
 func (m *Model) Step(now int64, p *packet.Packet) Verdict {
+	if p.Unrouted {
+		return m.unroutable(now, *p)
+	}
 	m.now = max(m.now, now)
 	if m.gc.next < m.now {
 		m.collect(m.now)
@@ -59,7 +62,7 @@ func (m *Model) Step(now int64, p *packet.Packet) Verdict {
 		}
 	}
 	switch p.Fault {
-	case packet.NoTransport, packet.NoTuple, packet.NotInvertible:
+	case packet.NoTransport, packet.NoTuple, packet.NotInvertible, packet.ShortRedirect, packet.FarRedirect, packet.BareRedirect:
 		m.stats.Invalid++
 		return Verdict{Result: Invalid}
 	case packet.Short:
@@ -76,6 +79,19 @@ func (m *Model) Step(now int64, p *packet.Packet) Verdict {
 	}
 	m.stats.Drop++
 	return Verdict{Result: Dropped}
+}
+
+// unroutable takes a packet that the IP layer drops behind conntrack's first hook: it may move the flow
+// that it belongs to, but opens none.
+func (m *Model) unroutable(now int64, p packet.Packet) Verdict {
+	p.Unrouted, m.unrouted = false, true
+	v := m.Step(now, &p)
+	m.unrouted = false
+	switch v.Result {
+	case Untracked, Invalid, NewFlow, Established, Related:
+		return Verdict{Result: Dropped, Seen: v.Result, Reason: v.Reason}
+	}
+	return v
 }
 
 func tooShortForPorts(p *packet.Packet) bool { return len(p.Payload) < 4 }
@@ -138,6 +154,10 @@ func (m *Model) finish(s *step, a accept) (v Verdict, repeat bool) {
 		if m.helpers != nil {
 			m.attach(s)
 		}
+		if m.unrouted {
+			m.discard(s)
+			return v, false
+		}
 		if !m.confirm(s) {
 			return Verdict{Result: Dropped, Seen: v.Result}, false
 		}
@@ -151,8 +171,8 @@ func (m *Model) finish(s *step, a accept) (v Verdict, repeat bool) {
 		m.remove(s.i, Killed, s.now)
 		return v, false
 	}
-	if s.hd.flags&hKin != 0 && v.Result == Established && !m.help(s) {
-		return Verdict{Result: Dropped, Seen: Established}, false
+	if s.hd.flags&hKin != 0 && v.Result == Established && !m.unrouted && !m.help(s) {
+		return Verdict{Result: Dropped, Seen: Established, Reason: s.reason}, false
 	}
 	v.State, v.Status, v.Timeout = m.stateOf(s.hd, s.tr), flow.Status(s.tr.status), s.tr.deadline-s.now
 	return v, false

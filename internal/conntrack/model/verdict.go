@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math/bits"
+	"net/netip"
 
 	"ctkeeper/internal/conntrack/flow"
 )
@@ -55,6 +56,7 @@ type Reason struct {
 	class uint8
 	state uint8
 	n, m  uint32
+	ends  *[2]netip.Addr // of an ICMP error that came to the wrong host
 }
 
 type reasonCode uint8
@@ -84,12 +86,26 @@ const (
 	reasonDestination
 	reasonTag
 	reasonSCTPState
+	reasonShortSCTP
+	reasonCoverage
+	reasonNoSum
+	reasonShortRedirect
+	reasonFarRedirect
+	reasonBareRedirect
+	reasonPartial
+	reasonNoExpectation
 )
 
 // String is the kernel's message, with log_invalid's prefix; "" when there is none.
 func (r Reason) String() string {
 	if r.code == noReason {
 		return ""
+	}
+	switch r.code {
+	case reasonPartial:
+		return "nf_ct_ftp: dropping packet: partial matching of `" + ftpWords[r.dir][r.class] + "'"
+	case reasonNoExpectation:
+		return "nf_ct_ftp: dropping packet: cannot add expectation"
 	}
 	return fmt.Sprintf("nf_ct_proto_%d: %s", r.proto, r.text())
 }
@@ -107,6 +123,8 @@ func (r Reason) text() string {
 		return fmt.Sprintf("verification tag check failed %x vs %x for dir %d", bits.ReverseBytes32(r.n), bits.ReverseBytes32(r.m), r.dir)
 	case reasonSCTPState:
 		return fmt.Sprintf("Invalid, old_state %d, dir %d, type %d", r.state, r.dir, r.n)
+	case reasonDestination:
+		return fmt.Sprintf("outer daddr %s != inner %s", r.ends[0].StringExpanded(), r.ends[1].StringExpanded())
 	case reasonSeqHigh:
 		return fmt.Sprintf("SEQ is over upper bound %d (over the window of the receiver)", r.n)
 	case reasonAckHigh:
@@ -122,5 +140,8 @@ func (r Reason) text() string {
 		reasonChecksum: "bad checksum", reasonFlags: "invalid tcp flag combination", reasonShort: "short packet",
 		reasonMalformed: "truncated/malformed packet", reasonICMPChecksum: "bad hw icmp checksum",
 		reasonICMPv6Checksum: "ICMPv6 checksum failed", reasonICMPType: "invalid icmp type", reasonInvalidNew: "invalid new",
-		reasonCRC: "nf_ct_sctp: bad CRC", reasonDestination: "outer daddr differs from inner"}[r.code]
+		reasonCRC:       "nf_ct_sctp: bad CRC",
+		reasonShortSCTP: "nf_ct_sctp: short packet", reasonCoverage: "invalid checksum coverage", reasonNoSum: "checksum missing",
+		reasonShortRedirect: "short redirect", reasonFarRedirect: "invalid saddr or hoplimit for redirect",
+		reasonBareRedirect: "redirect without options"}[r.code]
 }

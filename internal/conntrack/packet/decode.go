@@ -37,6 +37,7 @@ type Decoder struct {
 	opt   Options
 	frags fragments
 	zero  [4]byte
+	hops  uint8 // of the IPv6 packet being decoded
 }
 
 // NewDecoder returns a decoder.
@@ -51,7 +52,7 @@ func (d *Decoder) Decode(now int64, link Link, frame []byte, p *Packet) {
 
 // IP fills p from an IP packet without a link header; an empty one is NotIP.
 func (d *Decoder) IP(now int64, ip []byte, p *Packet) {
-	p.Kind, p.Fault, p.Link, p.Frag, p.Cut, p.BadSum = NotIP, NoFault, 0, false, false, false
+	p.Kind, p.Fault, p.Link, p.Frag, p.Cut, p.BadSum, p.Unrouted = NotIP, NoFault, 0, false, false, false, false
 	p.Inner.Error, p.Inner.OK = false, false
 	if len(ip) == 0 {
 		return
@@ -62,6 +63,9 @@ func (d *Decoder) IP(now int64, ip []byte, p *Packet) {
 		d.ipv4(now, ip, p)
 	case 6:
 		d.ipv6(now, ip, p)
+	}
+	if p.Kind == Dropped && p.Frag {
+		p.Kind = Queued // and never put together
 	}
 }
 
@@ -82,6 +86,7 @@ func (d *Decoder) ipv4(now int64, ip []byte, p *Packet) {
 	p.addr = [2][16]byte{}
 	copy(p.addr[0][:4], ip[12:16])
 	copy(p.addr[1][:4], ip[16:20])
+	p.Unrouted = martian(ip) || !options(ip[20:head])
 	body := ip[head:]
 	if p.Frag {
 		if body = d.frags.ipv4(now, ip, body, p); body == nil {
@@ -109,11 +114,16 @@ func (d *Decoder) ipv6(now int64, ip []byte, p *Packet) {
 	if ip[6] == protoHop && !hopByHop(ip[40:]) {
 		return
 	}
-	p.family, p.Len = 6, uint32(total)
+	p.family, p.Len, d.hops = 6, uint32(total), ip[7]
 	copy(p.addr[0][:], ip[8:24])
 	copy(p.addr[1][:], ip[24:40])
 	if at, next := fragmentHeader(ip); at > 0 {
 		p.Frag = true
+		if headless(ip, at) {
+			p.Kind = Tracked
+			d.extended(ip[6], ip[40:], p)
+			return
+		}
 		if binary.BigEndian.Uint16(ip[at+2:])&0xfff9 != 0 {
 			body := d.frags.ipv6(now, ip, at, next, p)
 			if body == nil {

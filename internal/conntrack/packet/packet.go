@@ -24,6 +24,11 @@ const (
 	Truncated           // a length that the packet does not hold
 	BadFlags            // a TCP flag combination that makes no sense
 	BadType             // an ICMP type beyond the kernel's list
+	NoCoverage          // UDPLite: a checksum coverage that is too short or longer than the packet
+	NoSum               // UDPLite: no checksum, which it must have
+	ShortRedirect       // ICMPv6 redirects: no target
+	FarRedirect         // not from a neighbour
+	BareRedirect        // without options
 )
 
 // TCP flags.
@@ -48,7 +53,10 @@ type Packet struct {
 	Frag bool  // the frame carried a fragment
 	// BadSum tells of a wrong transport checksum, when the decoder verifies them.
 	BadSum bool
-	Cut    bool // the capture holds fewer bytes than the packet had
+	// Unrouted tells of a packet that the IP layer drops once conntrack saw it: routing refuses its
+	// addresses, or its options are malformed or ask for a route. Its flow is never confirmed.
+	Unrouted bool
+	Cut      bool // the capture holds fewer bytes than the packet had
 
 	Len     uint32 // of the IP packet, header included
 	Payload []byte // transport header and all behind it

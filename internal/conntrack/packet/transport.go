@@ -56,12 +56,13 @@ func ports(t *Tuple, b []byte, dccp bool) bool {
 	return true
 }
 
-// gre gives PPTP's GRE its call identifier; any other version is one flow between two hosts.
+// gre gives PPTP's GRE its call identifier; any other version is one flow between two hosts, and so is
+// what is too short for an identifier.
 func gre(t *Tuple, b []byte) bool {
-	if len(b) < 4 || b[1]&7 != 1 {
+	if len(b) < 8 || b[1]&7 != 1 {
 		return true
 	}
-	if len(b) < 8 || binary.BigEndian.Uint16(b[2:]) != 0x880b {
+	if binary.BigEndian.Uint16(b[2:]) != 0x880b {
 		return false
 	}
 	t.DPort = binary.BigEndian.Uint16(b[6:])
@@ -95,9 +96,9 @@ func (d *Decoder) udplite(b []byte, p *Packet) {
 	}
 	switch {
 	case cover < 8 || cover > len(b):
-		p.Fault = Truncated
+		p.Fault = NoCoverage
 	case b[6]|b[7] == 0:
-		p.BadSum = true
+		p.Fault = NoSum
 	default:
 		p.BadSum = d.opt.Checksums && finish(sum(b[:cover], p.pseudo(protoUDP, len(b)))) != 0
 	}
@@ -133,6 +134,9 @@ func (d *Decoder) icmp(b []byte, p *Packet) bool {
 		p.Fault = BadType
 		return false
 	}
+	if !v4 && p.Type == 137 {
+		return d.redirect(b, p)
+	}
 	if quoted := quotes(b, v4); quoted != nil {
 		p.Inner.Error = true
 		d.inner(quoted, v4, p)
@@ -154,22 +158,29 @@ func quotes(b []byte, v4 bool) []byte {
 	if t < 128 {
 		return b[8:len(b):len(b)]
 	}
-	if t == 137 && len(b) >= 40 {
-		return redirected(b[40:])
-	}
 	return nil
 }
 
-// redirected finds the redirected-header option of an ICMPv6 redirect.
-func redirected(o []byte) []byte {
-	for len(o) >= 8 && o[1] != 0 && int(o[1])*8 <= len(o) {
-		n := int(o[1]) * 8
-		if o[0] == 4 {
-			return o[8:n:n]
-		}
-		o = o[n:]
+// redirect reads an ICMPv6 redirect. It is looked up by the packet that it quotes if that is its first
+// option; a redirect that is none of a neighbour's is invalid.
+func (d *Decoder) redirect(b []byte, p *Packet) bool {
+	linkLocal := p.addr[0][0] == 0xfe && p.addr[0][1]&0xc0 == 0x80
+	switch {
+	case len(b) < 40:
+		p.Fault = ShortRedirect
+	case b[1] != 0:
+		p.Fault = NotInvertible
+	case d.hops != 255 || !linkLocal:
+		p.Fault = FarRedirect
+	case len(b) < 42 || b[41] == 0:
+		p.Fault = BareRedirect
+	case b[40] != 4:
+		p.Fault = NotInvertible
+	default:
+		p.Fault, p.Inner.Error = NotInvertible, true
+		d.inner(b[min(48, len(b)):], false, p)
 	}
-	return nil
+	return false
 }
 
 // inner reads the quoted headers. What is looked up is the flow whose packet was refused, so the
