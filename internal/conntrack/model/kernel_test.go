@@ -28,18 +28,18 @@ type bench struct {
 	m    *model.Model
 	d    *packet.Decoder
 	base time.Time
-	// settings are written to both sides.
-	settings map[string]int64
+	// port is what the lanes' responders listen on.
+	port uint16
 }
 
-func openBench(t *testing.T, settings map[string]int64) *bench {
+func openBench(t *testing.T, settings map[string]int64, helpers ...model.Helper) *bench {
 	t.Helper()
 	lab.Need(t)
 	k, err := oracle.Open("model")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, k: k, base: time.Now(), d: packet.NewDecoder(packet.Options{Checksums: true})}
+	b := &bench{t: t, k: k, base: time.Now(), port: 80, d: packet.NewDecoder(packet.Options{Checksums: true})}
 	s := model.Defaults(model.Linux618())
 	s.Acct, s.LogInvalid = true, 255
 	for name, v := range settings {
@@ -50,7 +50,8 @@ func openBench(t *testing.T, settings map[string]int64) *bench {
 			t.Fatal(err)
 		}
 	}
-	b.m = model.New(model.Config{Settings: &s})
+	b.m = model.New(model.Config{Settings: &s, Helpers: helpers})
+	b.attach(helpers)
 	err = k.Namespace().Run(func() error {
 		b.conn, err = ctnetlink.Dial(ctnetlink.Options{})
 		return err
@@ -95,6 +96,7 @@ func (b *bench) run(sequences [][]oracle.Packet, v6 bool) map[int]string {
 	longest := 0
 	for i := range lanes {
 		a, c := ends(i, v6)
+		c = netip.AddrPortFrom(c.Addr(), b.port)
 		lanes[i] = lane{sequence: sequences[i], talk: oracle.NewConversation(a, c, uint32(i))}
 		longest = max(longest, len(sequences[i]))
 	}
@@ -131,6 +133,9 @@ func (b *bench) run(sequences [][]oracle.Packet, v6 bool) map[int]string {
 
 func compareReport(v model.Verdict, r oracle.Report) string {
 	got := v.Result.String()
+	if v.Result == model.Dropped || v.Result == model.IPDropped || v.Result == model.FragQueued || v.Result == model.Refused {
+		got = oracle.Lost.String() // no report says more
+	}
 	if got != r.Result.String() || v.Reply != r.Reply && r.Result >= oracle.New || v.Reason.String() != r.Reason {
 		return fmt.Sprintf("%s reply=%v %q, kernel %s reply=%v %q", got, v.Reply, v.Reason, r.Result, r.Reply, r.Reason)
 	}
@@ -144,15 +149,18 @@ func (b *bench) compareTables(lanes []lane, bad map[int]string, took time.Durati
 		kind uint8
 		code uint8
 		id   uint16
+		from uint16
+		to   uint16
+		back bool
 	}
 	ours, seen := map[key]flow.Flow{}, map[key]bool{}
 	keyOf := func(f *flow.Flow) key {
 		src := f.Orig.Src
 		if f.Orig.Dst.Is4() && src == netip.AddrFrom4([4]byte{10, 200, 0, 1}) || src == netip.MustParseAddr("fd00:2::1") {
 			src = f.Orig.Dst
-			return key{src, f.Orig.ICMPType | 1<<7, f.Orig.ICMPCode, f.Orig.ICMPID}
+			return key{src, f.Orig.ICMPType, f.Orig.ICMPCode, f.Orig.ICMPID, f.Orig.SrcPort, f.Orig.DstPort, true}
 		}
-		return key{src, f.Orig.ICMPType, f.Orig.ICMPCode, f.Orig.ICMPID}
+		return key{src, f.Orig.ICMPType, f.Orig.ICMPCode, f.Orig.ICMPID, f.Orig.SrcPort, f.Orig.DstPort, false}
 	}
 	lane := func(k key) int {
 		s := k.src.AsSlice()
@@ -202,7 +210,7 @@ func compareFlow(ok bool, got, want *flow.Flow, slack time.Duration) string {
 }
 
 // check runs sequences in batches and reports divergences, the first ones minimised.
-func check(t *testing.T, settings map[string]int64, batch int, v6 bool, next func() []oracle.Packet) {
+func check(t *testing.T, settings map[string]int64, batch int, v6 bool, next func() []oracle.Packet, helpers ...model.Helper) {
 	t.Helper()
 	total, start, shown := 0, time.Now(), 0
 	for {
@@ -218,17 +226,18 @@ func check(t *testing.T, settings map[string]int64, batch int, v6 bool, next fun
 			break
 		}
 		total += len(sequences)
-		b := openBench(t, settings)
+		b := openBench(t, settings, helpers...)
 		bad := b.run(sequences, v6)
+		b.compareExpectCounters(bad)
 		b.close()
 		for i, diff := range bad {
 			if shown++; shown > 6 {
 				t.Fatalf("%d divergences in this batch, after %d sequences", len(bad), total)
 			}
 			small := oracle.Minimize(sequences[i], func(s []oracle.Packet) bool {
-				return shown <= 4 && diverges(t, settings, s, v6) != ""
+				return shown <= 4 && diverges(t, settings, s, v6, helpers...) != ""
 			})
-			t.Errorf("%v\n  minimised from %v\n  %s\n  first: %s", small, sequences[i], diverges(t, settings, small, v6), diff)
+			t.Errorf("%v\n  minimised from %v\n  %s\n  first: %s", small, sequences[i], diverges(t, settings, small, v6, helpers...), diff)
 		}
 		if t.Failed() {
 			break
@@ -237,8 +246,8 @@ func check(t *testing.T, settings map[string]int64, batch int, v6 bool, next fun
 	t.Logf("%d sequences in %s", total, time.Since(start).Round(time.Millisecond))
 }
 
-func diverges(t *testing.T, settings map[string]int64, s []oracle.Packet, v6 bool) string {
-	b := openBench(t, settings)
+func diverges(t *testing.T, settings map[string]int64, s []oracle.Packet, v6 bool, helpers ...model.Helper) string {
+	b := openBench(t, settings, helpers...)
 	defer b.close()
 	return b.run([][]oracle.Packet{s}, v6)[0]
 }
@@ -301,8 +310,28 @@ func TestRandomTCP(t *testing.T) {
 	}
 }
 
-func TestRandomSCTP(t *testing.T) {
-	check(t, nil, 2000, false, random(number("CTK_SEQUENCES", 4000), 8, func(r *rand.Rand, n int) []oracle.Packet {
-		return oracle.Random(r, oracle.SCTPAlphabet(), n)
+func TestRandomSCTP(t *testing.T) { checkRandom(t, oracle.SCTPAlphabet(), false) }
+
+func TestRandomIPv6(t *testing.T) {
+	for name, alphabet := range map[string][]oracle.Packet{"udp": oracle.UDPAlphabet(), "udplite": oracle.UDPLiteAlphabet(), "icmpv6": oracle.ICMPv6Alphabet(),
+		"sctp": oracle.SCTPAlphabet(), "other": oracle.OtherAlphabet()} {
+		t.Run(name, func(t *testing.T) { checkRandom(t, alphabet, true) })
+	}
+	t.Run("tcp", func(t *testing.T) {
+		check(t, nil, 2000, true, random(number("CTK_SEQUENCES", 4000), 14, oracle.RandomTCP, uint64(number("CTK_SEED", 1))))
+	})
+}
+
+func TestRandomIPv4(t *testing.T) {
+	for name, alphabet := range map[string][]oracle.Packet{"udp": oracle.UDPAlphabet(), "udplite": oracle.UDPLiteAlphabet(), "icmp": oracle.ICMPAlphabet(),
+		"other": oracle.OtherAlphabet()} {
+		t.Run(name, func(t *testing.T) { checkRandom(t, alphabet, false) })
+	}
+}
+
+func checkRandom(t *testing.T, alphabet []oracle.Packet, v6 bool) {
+	t.Helper()
+	check(t, nil, 2000, v6, random(number("CTK_SEQUENCES", 4000), 8, func(r *rand.Rand, n int) []oracle.Packet {
+		return oracle.Random(r, alphabet, n)
 	}, uint64(number("CTK_SEED", 1))))
 }

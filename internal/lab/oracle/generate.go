@@ -54,6 +54,22 @@ func ICMPAlphabet() []Packet {
 	return all
 }
 
+// ICMPv6Alphabet is the same for ICMPv6, with what is never tracked.
+func ICMPv6Alphabet() []Packet {
+	var all []Packet
+	for _, reply := range []bool{false, true} {
+		for _, kind := range []byte{128, 129, 139, 140, 1, 2, 130, 133, 134, 135, 136, 137, 138, 143, 151, 160, 200} {
+			all = append(all, Datagram{Proto: 58, Type: kind, Reply: reply})
+		}
+		all = append(all, Datagram{Proto: 58, Type: 128, Code: 5, Reply: reply}, Datagram{Proto: 58, Type: 129, Code: 5, Reply: reply},
+			Datagram{Proto: 58, Type: 128, Reply: reply, BadSum: true}, Datagram{Proto: 58, Type: 137, Len: 40, Reply: reply})
+	}
+	return all
+}
+
+// UDPLiteAlphabet are the packets of UDPLite sequences.
+func UDPLiteAlphabet() []Packet { return datagrams(136) }
+
 // SCTPAlphabet are the packets of enumerated SCTP sequences.
 func SCTPAlphabet() []Packet {
 	var all []Packet
