@@ -75,15 +75,36 @@ func toolEvents(t *testing.T, ns *lab.Namespace, args ...string) (stop func() st
 	}
 }
 
+// listening waits until n programs listen for events in the namespace.
+func listening(t *testing.T, ns *lab.Namespace, n int) {
+	t.Helper()
+	for range 1000 {
+		var text []byte
+		ns.Do(func() { text, _ = os.ReadFile("/proc/thread-self/net/netlink") })
+		have := 0
+		for line := range strings.Lines(string(text)) {
+			f := strings.Fields(line) // sk, protocol, port, groups, …
+			if len(f) > 3 && f[1] == "12" && strings.Trim(f[3], "0") != "" {
+				have++
+			}
+		}
+		if have >= n {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Errorf("no %d programs listen", n)
+}
+
 // watched is what a watch of two seconds says while there is bustle.
-func watched(t *testing.T, w *lab.Wire, ns *lab.Namespace, args ...string) (out, errs string, code int) {
+func watched(t *testing.T, w *lab.Wire, ns *lab.Namespace, listeners int, args ...string) (out, errs string, code int) {
 	t.Helper()
 	done := make(chan struct{})
 	go func() {
 		out, errs, code = command("", append([]string{"flows", "watch", "--netns", ns.Path, "--for", "2s"}, args...)...)
 		close(done)
 	}()
-	time.Sleep(500 * time.Millisecond)
+	listening(t, ns, listeners)
 	bustle(t, w, ns)
 	<-done
 	return out, errs, code
@@ -103,7 +124,7 @@ var program = regexp.MustCompile(` progname=\S+`)
 func TestWatchPrintsWhatTheConntrackToolPrints(t *testing.T) {
 	w, ns := lab.Tracked(t)
 	stop := toolEvents(t, ns)
-	out, errs, code := watched(t, w, ns, "--format", "conntrack")
+	out, errs, code := watched(t, w, ns, 2, "--format", "conntrack")
 	want := stop()
 	a, b := sortedLines(out), sortedLines(want)
 	if code != 0 || a != b || !strings.Contains(a, "[DESTROY]") || !strings.Contains(a, "[UPDATE]") || !strings.Contains(errs, "events seen") {
@@ -113,7 +134,7 @@ func TestWatchPrintsWhatTheConntrackToolPrints(t *testing.T) {
 
 func TestWatchWritesOneDocument(t *testing.T) {
 	w, ns := lab.Tracked(t)
-	out, errs, code := watched(t, w, ns, "--format", "json", "--events", "new,destroy", "-p", "udp")
+	out, errs, code := watched(t, w, ns, 1, "--format", "json", "--events", "new,destroy", "-p", "udp")
 	var d struct {
 		Schema string
 		Events []struct {
@@ -181,10 +202,10 @@ func TestWatchPrintsExpectations(t *testing.T) {
 	stop := toolEvents(t, ns, "expect")
 	talked := make(chan error, 1)
 	go func() {
-		time.Sleep(300 * time.Millisecond)
+		listening(t, ns, 2)
 		talked <- talkFTP(ns)
 	}()
-	out, errs, code := command("", "flows", "watch", "--netns", ns.Path, "--events", "expect", "--for", "1s", "--format", "conntrack")
+	out, errs, code := command("", "flows", "watch", "--netns", ns.Path, "--events", "expect", "--for", "2s", "--format", "conntrack")
 	if err := <-talked; err != nil {
 		t.Fatal(err)
 	}

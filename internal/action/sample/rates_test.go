@@ -25,13 +25,13 @@ func TestRatesOfAKnownTraffic(t *testing.T) {
 			go func() {
 				var r result
 				err := ns.Run(func() error {
-					r.rates, r.err = sample.TakeRates(t.Context(), sample.RateOptions{Window: time.Second, Basis: basis})
+					r.rates, r.err = sample.TakeRates(t.Context(), sample.RateOptions{Window: 2 * time.Second, Basis: basis})
 					return nil
 				})
 				r.err = errors.Join(r.err, err)
 				done <- r
 			}()
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(time.Second)
 			send(t, w, 1000, 2000)
 			r := <-done
 			if r.err != nil {
@@ -63,7 +63,7 @@ func TestRatesEndWithTheContext(t *testing.T) {
 			t.Errorf("%s: %v", basis, err)
 		}
 	}
-	if after := descriptors(t); after != before {
+	if after := descriptors(t); after > before {
 		t.Errorf("%d descriptors open, before %d", after, before)
 	}
 }

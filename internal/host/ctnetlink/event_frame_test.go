@@ -10,9 +10,9 @@ import (
 )
 
 // framed puts a body behind netlink's headers.
-func framed(typ, flags uint16, origin uint32, body []byte) []byte {
+func framed(subsystem, what, flags uint16, origin uint32, body []byte) []byte {
 	b := make([]byte, bodyStart, bodyStart+len(body))
-	native.PutUint16(b[4:], typ)
+	native.PutUint16(b[4:], subsystem|what)
 	native.PutUint16(b[6:], flags)
 	native.PutUint32(b[12:], origin)
 	b[headerLen] = unix.AF_INET
@@ -26,11 +26,11 @@ func framed(typ, flags uint16, origin uint32, body []byte) []byte {
 
 func TestEventsInOneMessageAreToldApart(t *testing.T) {
 	body := seeds()[0]
-	b := framed(subsysCT|msgNew, unix.NLM_F_CREATE|unix.NLM_F_EXCL, 0, body)
-	b = append(b, framed(subsysCT|msgNew, 0, 7, body)...)
-	b = append(b, framed(subsysCT|msgGetStats, 0, 0, nil)...) // no event
-	b = append(b, framed(subsysCT|msgDelete, 0, 0, body)...)
-	b = append(b, framed(subsysExp|msgNew, unix.NLM_F_CREATE, 0, nil)...)
+	b := framed(subsysCT, msgNew, unix.NLM_F_CREATE|unix.NLM_F_EXCL, 0, body)
+	b = append(b, framed(subsysCT, msgNew, 0, 7, body)...)
+	b = append(b, framed(subsysCT, msgGetStats, 0, 0, nil)...) // no event
+	b = append(b, framed(subsysCT, msgDelete, 0, 0, body)...)
+	b = append(b, framed(subsysExp, msgNew, unix.NLM_F_CREATE, 0, nil)...)
 	var kinds []EventKind
 	var origins []uint32
 	f := &Follower{dec: decoder{want: flow.AllFields}}
@@ -50,8 +50,8 @@ func TestEventsInOneMessageAreToldApart(t *testing.T) {
 
 func FuzzEvents(f *testing.F) {
 	for _, s := range seeds() {
-		f.Add(framed(subsysCT|msgNew, 0, 0, s))
-		f.Add(framed(subsysExp|msgDelete, 0, 0, s))
+		f.Add(framed(subsysCT, msgNew, 0, 0, s))
+		f.Add(framed(subsysExp, msgDelete, 0, 0, s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		follower := &Follower{dec: decoder{want: flow.AllFields}}
