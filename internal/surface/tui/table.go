@@ -24,10 +24,8 @@ func giveUp() []string { return []string{"idle", "closing", "half_open", "assure
 // tableLines are the headings and the rows around the cursor.
 func (m *model) tableLines() []string {
 	n := m.tableHeight()
-	m.first = max(0, min(m.first, m.cursor, len(m.rows)-1))
-	if m.cursor >= m.first+n {
-		m.first = m.cursor - n + 1
-	}
+	at := min(m.cursor, len(m.rows)-1) // the cursor waits for its row while the table is read
+	m.first = max(0, min(m.first, at), at-n+1)
 	rows := m.rows[m.first:min(len(m.rows), m.first+n)]
 	heads := strings.Split(m.here.by.String(), ",")
 	columns := m.columns(heads, rows)

@@ -282,6 +282,25 @@ func TestDescendAndComeBack(t *testing.T) {
 	}
 }
 
+// TestCursorWaitsForItsRow: back above, the cursor is far down a ranking that is not read yet.
+func TestCursorWaitsForItsRow(t *testing.T) {
+	d := start(t, options(t, "src", ""))
+	d.f.cost = time.Minute
+	d.m.Update(tea.WindowSizeMsg{Width: 40, Height: 10})
+	d.pass(1, 0, 0)
+	d.keys("end")
+	d.screen()
+	d.keys("enter")
+	d.pass(1, 0, 0)
+	d.screen()
+	d.keys("backspace")
+	d.screen()
+	d.pass(1, 0, 0)
+	if d.screen(); d.m.cursor != 79 {
+		t.Errorf("cursor at %d", d.m.cursor)
+	}
+}
+
 func TestFreezeReadsNothing(t *testing.T) {
 	d := start(t, options(t, "src", ""))
 	d.pass(3, 10, 0)
@@ -412,7 +431,7 @@ func TestErrorsAreShown(t *testing.T) {
 	d := start(t, options(t, "src", ""))
 	d.f.err = errors.New("no such\x1b[31m namespace")
 	d.pass(1, 0, 0)
-	d.shows("the table cannot be read: no such?[31m namespace", "figures cannot be read")
+	d.shows("no ranking: no such?[31m namespace", "no figures: no such")
 	d.f.err = nil
 	d.pass(3, 0, 0)
 	d.shows("200,000 of 262,144", "5,000 flows read")

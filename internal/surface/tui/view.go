@@ -139,7 +139,7 @@ func (m *model) rateLine() string {
 		line += " " + m.say("tui_churn_error", "error", e)
 	}
 	switch {
-	case m.churn.err != nil:
+	case m.churn.err != nil && m.gaugeErr == nil:
 		line += "  " + clean(m.churn.err.Error())
 	case m.churn.known && !m.churn.value.Why.IsZero():
 		line += "  " + st.dim.Render(wording.Say(m.o.Lang, m.churn.value.Why))

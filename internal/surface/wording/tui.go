@@ -9,7 +9,7 @@ var tuiText = map[string]text{
 	"tui_too_small": {"the terminal is too small", "terminal trop petit"},
 
 	"tui_gauge_waiting":    {"reading the table’s figures…", "lecture des chiffres de la table…"},
-	"tui_gauge_error":      {"the table’s figures cannot be read: {error}", "les chiffres de la table ne peuvent être lus\u00a0: {error}"},
+	"tui_gauge_error":      {"no figures: {error}", "pas de chiffres\u00a0: {error}"},
 	"tui_count_unknown":    {"the kernel does not tell how many flows the table has", "le noyau ne dit pas combien de flux la table contient"},
 	"tui_count":            {"table {count:count} {count:plural|flow|flows}; max is not known", "table {count:count} flux\u00a0; max inconnu"},
 	"tui_table":            {"table {count:count} of {max:count} ({share:percent})", "table {count:count} sur {max:count} ({share:percent})"},
@@ -35,7 +35,7 @@ var tuiText = map[string]text{
 	"tui_fill_unknown": {"time to full: ?", "temps avant plein\u00a0: ?"},
 
 	"tui_rank_waiting": {"reading the table…", "lecture de la table…"},
-	"tui_rank_error":   {"the table cannot be read: {error}", "la table ne peut être lue\u00a0: {error}"},
+	"tui_rank_error":   {"no ranking: {error}", "pas de classement\u00a0: {error}"},
 	"tui_read":         {"{flows:count} {flows:plural|flow|flows} read {age} ago", "{flows:count} flux {flows:plural|lu|lus} il y a {age}"},
 	"tui_cost":         {", at {cost:count} s of CPU", ", pour {cost:count}\u00a0s de CPU"},
 	"tui_next":         {", again in {left}", ", à nouveau dans {left}"},
