@@ -16,6 +16,7 @@ import (
 	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/rank"
 	"ctkeeper/internal/host/ctnetlink"
+	"ctkeeper/internal/host/hostfs"
 	"ctkeeper/internal/host/netns"
 	"ctkeeper/internal/surface/tui"
 )
@@ -36,8 +37,12 @@ func (a *app) topLive(ctx context.Context, r topRequest) error {
 		}
 		source.path = ns.Path
 	}
+	safe, err := protected(sshPeers(hostfs.FS{}))
+	if err != nil {
+		return err
+	}
 	return tui.Run(ctx, tui.Options{
-		Source: source, ReadOnly: message.New("tui_read_only"), By: r.by, Filter: r.filter, Name: a.netns,
+		Source: source, Change: &liveChange{source, safe}, By: r.by, Filter: r.filter, Name: a.netns,
 		Lang: a.language(), ASCII: !utf8Locale(), In: a.in, Out: a.out, Environ: os.Environ(),
 	})
 }

@@ -165,6 +165,42 @@ func TestTopEndsWithItsTerminal(t *testing.T) {
 	}
 }
 
+// TestTopDeletesWhatIsMarked: a yes takes the marked flows and no other, and not what is protected.
+func TestTopDeletesWhatIsMarked(t *testing.T) {
+	ns := quietTable(t)
+	peer := []string{"SSH_CONNECTION=10.0.0.1 50000 192.0.2.1 22"}
+	m := startTerminal(t, 80, 24, peer, "flows", "top", "--netns", ns.Path)
+	m.sees("> ", "10.0.0.0")
+	m.typed("   d") // 10.0.0.0, 10.0.0.1 and 10.0.0.2
+	m.sees("Delete 68 flows (34 protected)?", "10.0.0.0 (34)")
+	m.typed("n")
+	m.sees("nothing was changed")
+	m.typed("d")
+	m.sees("Delete 68 flows")
+	m.typed("y")
+	m.sees("68 deleted, 0 gone already, 0 refused, 34 protected", "932 flows read")
+	m.typed("g\x15src,state\r")
+	m.sees("by src,state", "10.0.0.10")
+	m.typed("j t60\r")
+	m.sees("Give 14 flows 60 s", "(0 protected)?")
+	m.typed("y")
+	m.sees("14 retimed, 0 gone already")
+	m.typed("q")
+	if code := m.end(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	for where, want := range map[string]int{"src 10.0.0.0": 0, "src 10.0.0.1": 34, "src 10.0.0.2": 0, "src 10.0.0.3": 34} {
+		out, _, code := command("", "flows", "list", "--netns", ns.Path, where)
+		if n := strings.Count(out, "\n"); code != 0 || n != want {
+			t.Errorf("%s: %d flows, not %d", where, n, want)
+		}
+	}
+	out, _, _ := command("", "flows", "list", "--netns", ns.Path, "timeout <= 60")
+	if n := strings.Count(out, "\n"); n != 14 {
+		t.Errorf("%d flows have the short timeout:\n%s", n, out)
+	}
+}
+
 // TestTopWithoutATerminalPrints: a terminal that can do nothing, and a pipe, get the ranking once.
 func TestTopWithoutATerminalPrints(t *testing.T) {
 	ns := quietTable(t)

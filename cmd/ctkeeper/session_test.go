@@ -1,0 +1,27 @@
+package main
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestSSHPeer(t *testing.T) {
+	for text, want := range map[string][]string{
+		"203.0.113.7 50000 192.0.2.1 22":     {"203.0.113.7"},
+		"::ffff:203.0.113.7 50000 ::1 22":    {"203.0.113.7"},
+		"fe80::1%eth0 50000 fe80::2%eth0 22": {"fe80::1"},
+		"2001:db8::7 50000 2001:db8::1 22":   {"2001:db8::7"},
+		"":                                   nil, "x y": nil, " 10.0.0.1 1 2 3": nil,
+	} {
+		if got := sshPeer(text); !slices.Equal(got, want) {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+func TestProtectedIsAFilter(t *testing.T) {
+	f, err := protected([]string{"2001:db8::7", "203.0.113.7", "203.0.113.7"})
+	if want := "addr 127.0.0.0/8 or addr ::1 or addr 2001:db8::7 or addr 203.0.113.7"; err != nil || f.String() != want {
+		t.Errorf("%q, %v", f, err)
+	}
+}
