@@ -125,9 +125,17 @@ func (s *syncer) read(ctx context.Context) error {
 	lost := s.w.f.Lost()
 	counts := Counts{Seen: s.w.f.Seen(), Lost: lost, Filtered: s.w.filtered.Load(), Slow: s.w.slow.Load()}
 	s.mu.Lock()
-	s.reading, s.stale, s.lost, s.seen = true, false, lost, map[uint32]struct{}{}
+	s.stale, s.lost = false, lost
 	s.mu.Unlock()
-	begin := func() { s.w.box.put(func(b []byte) []byte { return s.w.p.Lost(b, counts) }) }
+	// From the line on that begins the reading, and not from before it: who reads forgets at that line.
+	begin := func() {
+		s.w.box.put(func(b []byte) []byte {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.reading, s.seen = true, map[uint32]struct{}{}
+			return s.w.p.Lost(b, counts)
+		})
+	}
 	begin()
 	rows := uint64(0)
 	o := ctnetlink.DumpOptions{Filter: s.w.o.Filter, Idle: s.w.o.Idle, Restart: func() { rows = 0; begin() }}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -128,6 +129,18 @@ func (o *output) await(t *testing.T, text string) {
 	t.Fatalf("%q does not come", text)
 }
 
+// agree waits until who reads the output believes in the flows that the table has: it is read again as
+// long as there were losses meanwhile.
+func (o *output) agree(t *testing.T, want map[string]bool) {
+	t.Helper()
+	for range 300 {
+		if maps.Equal(replay(t, o.String()), want) {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // table is the identities of the flows that are there.
 func table(t *testing.T, ns *lab.Namespace) map[string]bool {
 	t.Helper()
@@ -158,18 +171,38 @@ func TestLossIsMadeGood(t *testing.T) {
 		send(t, w, i*n/4, n/4)
 	}
 	want := table(t, ns)
-	for range 300 { // the table is read again as long as there were losses meanwhile
-		if maps.Equal(replay(t, out.String()), want) {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	out.agree(t, want)
 	c := stop()
 	if c.Seen+c.Lost != n || c.Lost == 0 || c.Synced == 0 || c.Written != c.Seen || c.Slow != 0 {
 		t.Errorf("sent %d: %+v", n, c)
 	}
 	if have := replay(t, out.String()); !maps.Equal(have, want) || len(want) != n {
 		t.Errorf("shown are %d flows, the table has %d", len(have), len(want))
+	}
+}
+
+// TestChurnWithLossIsMadeGood makes and flushes flows while events are lost and the table is read.
+func TestChurnWithLossIsMadeGood(t *testing.T) {
+	w, ns := lab.Tracked(t)
+	lab.Share(t)
+	out := &output{}
+	stop := started(t, ns, sample.WatchOptions{Buffer: 16384}, out)
+	for i := range 12 {
+		send(t, w, 2000*i, 2000)
+		if i%3 == 1 {
+			ns.Do(func() {
+				if msg, err := exec.Command("conntrack", "-F").CombinedOutput(); err != nil {
+					t.Errorf("%v: %s", err, msg)
+				}
+			})
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	want := table(t, ns)
+	out.agree(t, want)
+	c := stop()
+	if have := replay(t, out.String()); !maps.Equal(have, want) || len(want) == 0 || c.Lost == 0 || c.Synced == 0 {
+		t.Errorf("shown are %d flows, the table has %d: %+v", len(have), len(want), c)
 	}
 }
 
