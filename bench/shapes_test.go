@@ -61,7 +61,7 @@ type truth struct {
 // TestShapes sends traffic of many shapes through the running kernel and through the model, and compares.
 func TestShapes(t *testing.T) {
 	lab.Need(t)
-	lab.Share(t)
+	lab.Lock(t)
 	all, scale := shapes(), 0.15
 	if os.Getenv("CTKEEPER_BENCH") == "" {
 		all = all[:2]
@@ -91,7 +91,26 @@ func (s shape) compare(t *testing.T, scale float64, rows *strings.Builder) {
 		c := &w.Classes[i]
 		c.From, c.Until = time.Duration(float64(c.From)*scale), time.Duration(float64(c.Until)*scale)
 	}
-	k := s.run(t, &w)
+	// A dump in any namespace collects what expired in all of them: a reader elsewhere makes the count fall
+	// sooner than the collector would. Then the run proves nothing, and is made again.
+	for try := 1; ; try++ {
+		row, fault := s.once(t, &w)
+		if fault == "" || try == attempts {
+			rows.WriteString(row)
+			if fault != "" {
+				t.Error(fault)
+			}
+			return
+		}
+		t.Logf("run %d: %s", try, fault)
+	}
+}
+
+const attempts = 3
+
+// once runs the shape and returns its row, and what was wrong.
+func (s shape) once(t *testing.T, w *workload.Workload) (row, fault string) {
+	k := s.run(t, w)
 	low, high := math.MaxInt, 0
 	var results []replay.Result
 	for _, phase := range s.phases(&k) {
@@ -106,15 +125,16 @@ func (s shape) compare(t *testing.T, scale float64, rows *strings.Builder) {
 		predicted = fmt.Sprintf("%d…%d", low, high)
 		off = max(float64(low)/float64(k.peak)-1, 1-float64(high)/float64(k.peak), 0)
 	}
-	fmt.Fprintf(rows, "| %s | %d | %d | %d | %s | %.1f %% | %d | %d |\n", s.name, len(k.packets), r.Counters.New, k.peak, predicted, 100*off, k.refused, r.Counters.Refused)
+	row = fmt.Sprintf("| %s | %d | %d | %d | %s | %.1f %% | %d | %d |\n", s.name, len(k.packets), r.Counters.New, k.peak, predicted, 100*off, k.refused, r.Counters.Refused)
 	if math.Abs(off) > 0.02 {
-		t.Errorf("the kernel's peak was %d, predicted %s", k.peak, predicted)
+		fault = fmt.Sprintf("the kernel's peak was %d, predicted %s", k.peak, predicted)
 	}
 	// Which flow is evicted is drawn by the kernel's hash: the number of refusals scatters as a sum of draws.
 	tries := float64(k.refused + k.evicted)
 	if d, sigma := math.Abs(float64(k.refused)-float64(r.Counters.Refused)), math.Sqrt(tries); d > 6*sigma+1+0.02*float64(k.refused) {
-		t.Errorf("the kernel refused %d (and evicted %d), predicted %d and %d", k.refused, k.evicted, r.Counters.Refused, r.Counters.EarlyDrop)
+		fault += fmt.Sprintf(" the kernel refused %d (and evicted %d), predicted %d and %d", k.refused, k.evicted, r.Counters.Refused, r.Counters.EarlyDrop)
 	}
+	return row, fault
 }
 
 // phases are when the collector's first pass may have come: where the kernel was seen to reap, then.

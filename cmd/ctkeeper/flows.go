@@ -18,7 +18,7 @@ An address for -n, -g or -j is joined by an equals sign (-n=192.0.2.1); alone th
 
 func newFlows(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "flows", Short: "The flows in the table"}
-	cmd.AddCommand(newFlowsList(a), newFlowsTop(a), newFlowsWatch(a))
+	cmd.AddCommand(newFlowsList(a), newFlowsTop(a), newFlowsWatch(a), newFlowsRetime(a), newFlowsDelete(a))
 	return cmd
 }
 
