@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,16 +13,17 @@ import (
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/rank"
+	"ctkeeper/internal/host/hostfs"
 	"ctkeeper/internal/surface/wording"
 )
 
 const flowsDeleteLong = `Delete the flows that FILTER selects. Without --yes nothing is deleted: the count and the sources of what
-would be are shown. Loopback and the SSH session that you came by are never touched; --protect adds more.
+would be are shown. Loopback and the machine that your SSH session came from are never touched; --protect adds more.
 Deleted flows cannot be brought back; connections that go on are tracked anew where the rules allow.`
 
 const flowsRetimeLong = `Bring the flows that FILTER selects under the present timeouts, or under --timeout: a sysctl alone never
 does that for flows that exist. It only shortens, unless --lengthen is given. Without --yes nothing is
-changed: the count and the sources of what would be are shown. Loopback and your SSH session stay.`
+changed: the count and the sources of what would be are shown. Loopback and what your SSH session came from stay.`
 
 // flowChange is what both commands ask for.
 type flowChange struct {
@@ -73,8 +73,12 @@ func (o *flowChange) flags(cmd *cobra.Command) {
 
 // options checks the flags and parses the filters.
 func (o *flowChange) options(args []string) (flows.Options, error) {
-	out := flows.Options{Limit: o.limit, Lengthen: o.lengthen, Protect: flows.Always(os.Getenv("SSH_CONNECTION"))}
-	var err error
+	out := flows.Options{Limit: o.limit, Lengthen: o.lengthen}
+	safe, err := flows.Always(sshPeers(hostfs.FS{}))
+	if err != nil {
+		return out, err
+	}
+	out.Protect = []filter.Filter{safe}
 	if out.Filter, err = o.selection.filter(args); err != nil {
 		return out, err
 	}
@@ -158,7 +162,7 @@ func (o *flowChange) outcome(a *app, doc changeDocument) error {
 	switch {
 	case doc.Refused > 0 || !doc.Consistent:
 		return statusError(1)
-	case o.yes || o.dry || a.terminal():
+	case o.yes || o.dry || isTerminal(a.err):
 		return nil
 	case doc.Planned() == 0:
 		return nil
@@ -168,7 +172,7 @@ func (o *flowChange) outcome(a *app, doc changeDocument) error {
 
 // changeProgress shows the counts on a terminal while the work goes on.
 func (a *app) changeProgress() (func(flows.Counts), func()) {
-	if !a.terminal() {
+	if !isTerminal(a.err) {
 		return nil, func() {}
 	}
 	last := time.Now()
@@ -184,16 +188,6 @@ func (a *app) changeProgress() (func(flows.Counts), func()) {
 				fmt.Fprint(a.err, "\r\x1b[K")
 			}
 		}
-}
-
-// terminal reports whether people watch: messages go to a terminal.
-func (a *app) terminal() bool {
-	f, ok := a.err.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func (a *app) changePrint(doc changeDocument, retime bool) error {

@@ -20,7 +20,7 @@ func TestSSHPeer(t *testing.T) {
 }
 
 func TestProtectedIsAFilter(t *testing.T) {
-	f, err := protected([]string{"2001:db8::7", "203.0.113.7", "203.0.113.7"})
+	f, err := flows.Always([]string{"2001:db8::7", "203.0.113.7", "203.0.113.7"})
 	if want := "addr 127.0.0.0/8 or addr ::1 or addr 2001:db8::7 or addr 203.0.113.7"; err != nil || f.String() != want {
 		t.Errorf("%q, %v", f, err)
 	}

@@ -232,20 +232,24 @@ func TestLimitAndCancel(t *testing.T) {
 }
 
 func TestAlways(t *testing.T) {
-	ssh := &flow.Flow{Family: flow.IPv4, Orig: flow.Tuple{Src: netip.MustParseAddr("198.51.100.7"), Dst: netip.MustParseAddr("192.0.2.1"), SrcPort: 50000, DstPort: 22, Proto: flow.TCP}}
-	web := *ssh
-	web.Orig.DstPort = 443
-	loop := &flow.Flow{Family: flow.IPv4, Orig: flow.Tuple{Src: netip.MustParseAddr("127.0.0.1"), Dst: netip.MustParseAddr("127.0.0.53"), DstPort: 53, Proto: flow.UDP}}
-	covered := func(all []filter.Filter, fl *flow.Flow) bool {
-		return slices.ContainsFunc(all, func(f filter.Filter) bool { return f.Match(fl, nil) })
+	flowOf := func(src, dst string, port uint16) *flow.Flow {
+		return &flow.Flow{Family: flow.IPv4, Present: flow.HasReply, Orig: flow.Tuple{Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst), DstPort: port, Proto: flow.TCP},
+			Reply: flow.Tuple{Src: netip.MustParseAddr(dst), Dst: netip.MustParseAddr(src), SrcPort: port, Proto: flow.TCP}}
 	}
-	all := flows.Always("198.51.100.7 50000 192.0.2.1 22")
-	if !covered(all, ssh) || covered(all, &web) || !covered(all, loop) {
-		t.Error("the session, another connection of its peer, loopback:", covered(all, ssh), covered(all, &web), covered(all, loop))
+	safe, err := flows.Always([]string{"198.51.100.7", "2001:db8::7", "198.51.100.7"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, env := range []string{"", "x", "a b c d", "1.2.3.4 1 5.6.7.8 99999", "fe80::1%eth0 1 fe80::2%eth0 22"} {
-		if n := flows.Always(env); !covered(n, loop) {
-			t.Errorf("%q: loopback is not protected", env)
+	for _, c := range []struct {
+		fl   *flow.Flow
+		want bool
+	}{{flowOf("198.51.100.7", "192.0.2.1", 22), true}, {flowOf("192.0.2.1", "198.51.100.7", 514), true}, {flowOf("198.51.100.8", "192.0.2.1", 22), false},
+		{flowOf("127.0.0.1", "127.0.0.53", 53), true}, {flowOf("::1", "::1", 80), true}, {flowOf("2001:db8::7", "2001:db8::1", 80), true}} {
+		if got := safe.Match(c.fl, nil); got != c.want {
+			t.Errorf("%v: protected %v", c.fl.Orig, got)
 		}
+	}
+	if _, err := flows.Always([]string{"nobody"}); err == nil {
+		t.Error("a peer that is no address protects nothing, silently")
 	}
 }
