@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"testing"
+
+	"ctkeeper/internal/action/flows"
 )
 
 func TestSSHPeer(t *testing.T) {
