@@ -82,17 +82,8 @@ func (o *flowChange) options(args []string) (flows.Options, error) {
 	if out.Filter, err = o.selection.filter(args); err != nil {
 		return out, err
 	}
-	switch {
-	case o.yes && o.dry:
-		return out, usageError{errors.New("--yes and --dry-run: one of them")}
-	case !o.retime && out.Filter.All() && !o.all:
-		return out, usageError{errors.New("no FILTER: --all deletes every flow")}
-	case !o.retime && o.all && !out.Filter.All():
-		return out, usageError{errors.New("--all and a FILTER: one of them")}
-	case o.limit < 0:
-		return out, usageError{errors.New("--limit: not below 0")}
-	case o.timeout < 0 || o.timeout > 1<<31*time.Second || o.timeout != 0 && o.timeout < time.Second:
-		return out, usageError{errors.New("--timeout: from 1s to 2^31 s")}
+	if err := o.check(out.Filter); err != nil {
+		return out, usageError{err}
 	}
 	if o.timeout > 0 {
 		sec := uint32(o.timeout / time.Second)
@@ -109,6 +100,23 @@ func (o *flowChange) options(args []string) (flows.Options, error) {
 		out.Protect = append(out.Protect, f)
 	}
 	return out, nil
+}
+
+// check refuses flags that contradict each other, and a deletion of everything that was not asked for.
+func (o *flowChange) check(f filter.Filter) error {
+	switch {
+	case o.yes && o.dry:
+		return errors.New("--yes and --dry-run: one of them")
+	case !o.retime && f.All() && !o.all:
+		return errors.New("no FILTER: --all deletes every flow")
+	case !o.retime && o.all && !f.All():
+		return errors.New("--all and a FILTER: one of them")
+	case o.limit < 0:
+		return errors.New("--limit: not below 0")
+	case o.timeout < 0 || o.timeout > 1<<31*time.Second || o.timeout != 0 && o.timeout < time.Second:
+		return errors.New("--timeout: from 1s to 2^31 s")
+	}
+	return nil
 }
 
 // changeDocument is the JSON form, schemas ctkeeper.flows.delete/1 and ctkeeper.flows.retime/1.
