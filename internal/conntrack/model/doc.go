@@ -10,7 +10,7 @@
 // kernel 6.18; [Profile] holds what other kernels do differently.
 //
 // It does not model rules (every packet is accepted), NAT (a loaded flow's reply side may differ; no
-// flow is translated), helpers other than FTP's and PPTP's, DCCP's states, the races of several
+// flow is translated), helpers other than FTP's and PPTP's, the races of several
 // processors, or conntrack events. It has no clock and does no I/O: time is an argument, and never goes back.
 //
 //go:generate go test ./gen -run TestUpToDate -update

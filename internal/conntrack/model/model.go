@@ -183,6 +183,10 @@ func (m *Model) stateOf(hd *head, tr *track) flow.State {
 		return flow.MakeState(flow.TCP, tr.state)
 	case flow.SCTP:
 		return flow.MakeState(flow.SCTP, tr.state)
+	case flow.DCCP:
+		if tr.state != dcNone {
+			return flow.MakeState(flow.DCCP, tr.state)
+		}
 	}
 	return flow.NoState
 }

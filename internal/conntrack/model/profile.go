@@ -62,35 +62,81 @@ func Linux61() Profile {
 // Linux510 is the long-term series 5.10.
 func Linux510() Profile { return Profile{Name: "5.10", OldSCTP: true, DCCP: true} }
 
-// ForKernel chooses the profile nearest to a kernel's release ("6.12", "6.18.44-fc"); ok is false for
-// text that is no release, and for kernels before 5.10, whose profile would be a guess.
+// ForKernel chooses the switches for a kernel's release ("6.12", "5.15.85", "6.18.44-fc"): a switch is on
+// from the release that brought it, and in a long-term series from the release that took it over, if that
+// is known. A release without a third number stands for the latest of its series. ok is false for text that
+// is no release, and for kernels before 5.10, whose profile would be a guess.
 func ForKernel(release string) (Profile, bool) {
-	major, minor, ok := parseRelease(release)
-	v := major<<16 | minor
+	major, minor, patch, ok := parseRelease(release)
+	v := version(major, minor)
 	switch {
-	case !ok || v < 5<<16|10:
+	case !ok || v < version(5, 10):
 		return Profile{}, false
-	case v < 5<<16|18:
-		return Linux510(), true
-	case v < 6<<16|12:
+	case v < version(5, 18):
+		return since510(v, patch), true
+	case v < version(6, 1):
+		return since518(v, patch), true
+	case v < version(6, 12):
 		return Linux61(), true
-	case v < 6<<16|15:
-		return Linux612(), true
+	case v < version(6, 15):
+		p := Linux612()
+		p.InexactUnack = v == version(6, 12) && patch >= 117
+		return p, true
 	}
-	return Linux618(), true
+	p := Linux618()
+	p.NetnsInLog = v <= version(6, 18)
+	return p, true
 }
 
-func parseRelease(s string) (major, minor int, ok bool) {
+func version(major, minor int) int { return major<<16 | minor }
+
+// since510 is for 5.10 to 5.17.
+func since510(v, patch int) Profile {
+	p := Linux510()
+	if v == version(5, 10) {
+		return p
+	}
+	p.ClosingRst = v >= version(5, 14)
+	if v >= version(5, 15) {
+		p.Name, p.AssuredStream, p.ChainMin, p.ChainMax = "5.15", true, 8, 31
+	}
+	late := v == version(5, 15) && patch >= 85
+	p.KeepLiberal, p.OvershootEnd, p.AdaptiveGC, p.Redirects = late, late, late, late
+	if v > version(5, 15) {
+		p.OldSCTP = false
+	}
+	p.NewISN = v >= version(5, 17)
+	return p
+}
+
+// since518 is for 5.18 to 6.0.
+func since518(v, patch int) Profile {
+	p := Linux61()
+	p.Name, p.Ignore, p.SynOtherSide, p.Redirects, p.ChainMin, p.ChainMax = "5.15", false, false, false, 8, 31
+	p.OvershootEnd = v == version(6, 0) && patch >= 1
+	return p
+}
+
+// latest is the patch number of a release that names none.
+const latest = 1 << 15
+
+func parseRelease(s string) (major, minor, patch int, ok bool) {
 	a, b, found := strings.Cut(s, ".")
 	if !found {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
 	major, n := digits(a)
 	if n != len(a) {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
 	minor, m := digits(b)
-	return major, minor, n > 0 && m > 0
+	patch = latest
+	if rest := b[m:]; strings.HasPrefix(rest, ".") {
+		if v, k := digits(rest[1:]); k > 0 {
+			patch = v
+		}
+	}
+	return major, minor, patch, n > 0 && m > 0
 }
 
 func digits(s string) (v, n int) {

@@ -18,6 +18,7 @@ type Settings struct {
 	// TCP is the timeout by state; the last two are RETRANS and UNACK.
 	TCP  [tcpTimeouts]int64
 	SCTP [10]int64
+	DCCP [dccpStates]int64 // of kernels that track it
 	// UDP is the timeout before and in the stream, GRE likewise.
 	UDP, GRE              [2]int64
 	ICMP, ICMPv6, Generic int64
@@ -37,6 +38,12 @@ func (s *Settings) timeout(name string) *int64 {
 		scHeartbeatSent: "heartbeat_sent", scHeartbeatAcked: "heartbeat_acked"} {
 		if n != "" && name == "sctp_timeout_"+n {
 			return &s.SCTP[i]
+		}
+	}
+	for i, n := range [...]string{dcRequest: "request", dcRespond: "respond", dcPartOpen: "partopen", dcOpen: "open", dcCloseReq: "closereq",
+		dcClosing: "closing", dcTimeWait: "timewait"} {
+		if n != "" && name == "dccp_timeout_"+n {
+			return &s.DCCP[i]
 		}
 	}
 	switch name {
@@ -153,6 +160,9 @@ func Defaults(p Profile) Settings {
 		scShutdownAckSent: 3, scHeartbeatSent: 30, scHeartbeatAcked: 210}
 	for i, v := range sctp {
 		s.SCTP[i] = v * second
+	}
+	for i, v := range [dccpStates]int64{dcRequest: 240, dcRespond: 480, dcPartOpen: 480, dcOpen: 43200, dcCloseReq: 64, dcClosing: 64, dcTimeWait: 240} {
+		s.DCCP[i] = v * second
 	}
 	if p.OldSCTP {
 		s.SCTP[scEstablished], s.SCTP[scShutdownSent], s.SCTP[scShutdownRecd] = 432000*second, 3*second/10, 3*second/10

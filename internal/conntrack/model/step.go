@@ -251,6 +251,8 @@ func (m *Model) dispatch(s *step) accept {
 		return m.sctp(s)
 	case flow.GRE:
 		return m.gre(s)
+	case flow.DCCP:
+		return m.dccp(s)
 	}
 	s.timeout = m.set.Generic
 	return accepted

@@ -92,6 +92,9 @@ const (
 	reasonShortRedirect
 	reasonFarRedirect
 	reasonBareRedirect
+	reasonDCCPType
+	reasonDCCPTransition
+	reasonDCCPIgnored
 	reasonPartial
 	reasonNoExpectation
 )
@@ -143,5 +146,6 @@ func (r Reason) text() string {
 		reasonCRC:       "nf_ct_sctp: bad CRC",
 		reasonShortSCTP: "nf_ct_sctp: short packet", reasonCoverage: "invalid checksum coverage", reasonNoSum: "checksum missing",
 		reasonShortRedirect: "short redirect", reasonFarRedirect: "invalid saddr or hoplimit for redirect",
-		reasonBareRedirect: "redirect without options"}[r.code]
+		reasonBareRedirect: "redirect without options", reasonDCCPType: "nf_ct_dccp: reserved packet type",
+		reasonDCCPTransition: "invalid state transition", reasonDCCPIgnored: "invalid packet"}[r.code]
 }

@@ -15,6 +15,10 @@ func (d *Decoder) transport(b []byte, p *Packet) {
 		d.udplite(b, p)
 	case protoSCTP:
 		d.sctp(b, p)
+	case protoDCCP:
+		if d.opt.DCCP {
+			d.dccp(b, p)
+		}
 	case protoICMP, protoICMPv6:
 		if !d.icmp(b, p) {
 			return
@@ -102,6 +106,23 @@ func (d *Decoder) udplite(b []byte, p *Packet) {
 	default:
 		p.BadSum = d.opt.Checksums && finish(sum(b[:cover], p.pseudo(protoUDP, len(b)))) != 0
 	}
+}
+
+// dccp verifies a header and the part of the packet that its checksum covers.
+func (d *Decoder) dccp(b []byte, p *Packet) {
+	if len(b) < 12 {
+		p.Fault = Short
+		return
+	}
+	cover := len(b)
+	if b[5]&15 != 0 {
+		cover = (int(b[5]&15) - 1) * 4
+	}
+	if head := int(b[4]) * 4; head < 12 || head > len(b) || cover > len(b) {
+		p.Fault = Truncated
+		return
+	}
+	p.BadSum = d.opt.Checksums && finish(sum(b[:cover], p.pseudo(protoDCCP, len(b)))) != 0
 }
 
 func (d *Decoder) sctp(b []byte, p *Packet) {
