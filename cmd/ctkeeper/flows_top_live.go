@@ -16,6 +16,7 @@ import (
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/rank"
+	"ctkeeper/internal/host/collect"
 	"ctkeeper/internal/host/ctnetlink"
 	"ctkeeper/internal/host/hostfs"
 	"ctkeeper/internal/host/netns"
@@ -116,26 +117,35 @@ func gauge(ctx context.Context, t *flowTable) (tui.Gauge, error) {
 		g.EarlyDrop = &early
 	}
 	if drop, ok := counters["drop"]; ok {
-		// drop counts clashes too, as insert_failed does beside chains that are too long.
+		// insert_failed counts the clashes, beside chains that are too long.
 		clashes := counters["insert_failed"] - min(counters["chain_toolong"], counters["insert_failed"])
-		refused := drop - min(clashes, drop)
-		g.Refused = &refused
+		g.Drop, g.Clashes = &drop, &clashes
 	}
 	return g, nil
 }
 
-// tableCounters are the sums over all CPUs.
+// tableCounters are the sums over all CPUs: over netlink, else as text.
 func tableCounters(ctx context.Context) (map[string]uint64, error) {
+	cpus, err := netlinkCounters(ctx)
+	if err != nil {
+		perCPU, _, textErr := collect.TextCounters(hostfs.FS{})
+		if textErr != nil {
+			return nil, errors.Join(err, textErr)
+		}
+		for i, counters := range perCPU {
+			cpus = append(cpus, ctnetlink.CPUStats{CPU: i, Counters: counters})
+		}
+	}
+	return ctnetlink.Sum(cpus), nil
+}
+
+func netlinkCounters(ctx context.Context) ([]ctnetlink.CPUStats, error) {
 	c, err := ctnetlink.Dial(ctnetlink.Options{})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = c.Close() }()
 	cpus, err := c.CPUStats(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return ctnetlink.Sum(cpus), nil
+	return cpus, errors.Join(err, c.Close())
 }
 
 // Rank reads the table once.

@@ -60,6 +60,7 @@ func (m *terminal) golden(name string, sees ...string) {
 
 func quietTable(t *testing.T) *lab.Namespace {
 	t.Helper()
+	lab.Share(t) // nobody resizes the table meanwhile
 	ns := lab.NewNamespace(t)
 	lab.Fill(t, ns, 1000, lab.Mix{Established: 40, TimeWait: 20, SynSent: 10, Sources: 30, Timeout: 3000})
 	return ns

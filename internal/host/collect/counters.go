@@ -10,6 +10,7 @@ import (
 
 	"ctkeeper/internal/conntrack/settings"
 	"ctkeeper/internal/conntrack/snapshot"
+	"ctkeeper/internal/host/hostfs"
 )
 
 // reading takes one look at the figures of the namespace that the thread stands in.
@@ -35,30 +36,39 @@ func (c *collector) reading(n *snapshot.Namespace, at time.Time) snapshot.Readin
 	return r
 }
 
-// procCounters is the second source: /proc/net/stat/nf_conntrack, by the names of its columns.
+// procCounters is the second source.
 func (c *collector) procCounters(n *snapshot.Namespace, r *snapshot.Reading) {
+	perCPU, source, err := TextCounters(c.fs)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.s.Missing = append(c.s.Missing, snapshot.Missing{
+			Source: "/proc/net/stat/nf_conntrack of " + n.Name, Why: "no such file", Code: "no_procfs_counters"})
+	case err != nil:
+		c.miss(source, err, "")
+	default:
+		r.PerCPU, r.Source, r.Counters = perCPU, source, sum(perCPU)
+	}
+}
+
+// TextCounters reads each CPU's counters from /proc/net/stat/nf_conntrack, by the names of its columns, in
+// the namespace that the thread stands in. source is the file's name, also beside an error.
+func TextCounters(host hostfs.FS) (perCPU []map[string]uint64, source string, err error) {
 	dir := "/proc/net/stat/"
-	if c.fs.Live() {
+	if host.Live() {
 		dir = "/proc/thread-self/net/stat/" // /proc/net is the first thread's namespace
 	}
 	for _, name := range []string{"nf_conntrack", "ip_conntrack"} {
-		data, err := c.fs.ReadFile(dir+name, 1<<20)
-		if errors.Is(err, fs.ErrNotExist) {
+		source = "/proc/net/stat/" + name
+		var data []byte
+		if data, err = host.ReadFile(dir+name, 1<<20); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err == nil {
-			r.PerCPU, err = parseProcStat(string(data))
+			perCPU, err = parseProcStat(string(data))
 		}
-		if err != nil {
-			c.miss(dir+name, err, "")
-			return
-		}
-		r.Source = "/proc/net/stat/" + name
-		r.Counters = sum(r.PerCPU)
-		return
+		return perCPU, source, err
 	}
-	c.s.Missing = append(c.s.Missing, snapshot.Missing{
-		Source: "/proc/net/stat/nf_conntrack of " + n.Name, Why: "no such file", Code: "no_procfs_counters"})
+	return nil, source, err
 }
 
 // netlinkName is ctnetlink's name of a column.

@@ -13,12 +13,8 @@ import (
 
 // descend makes the row under the cursor a filter, and groups by what tells most of the rest.
 func (m *model) descend() tea.Cmd {
-	row := m.selected()
-	switch {
-	case row == nil:
-		return nil
-	case row.Where == "":
-		m.complain("tui_no_where")
+	row := m.filterable()
+	if row == nil {
 		return nil
 	}
 	where, err := filter.Parse(row.Where)

@@ -71,6 +71,14 @@ func (h *history) rate(counter func(Gauge) *uint64) (float64, bool) {
 	return float64(*last-*first) / seconds, true
 }
 
+// refused is how many new flows a second found no room. The counters are compared as they rose: of all
+// that they counted since the namespace began, the clashes may be more than the drops.
+func (h *history) refused() (float64, bool) {
+	drops, known := h.rate(func(g Gauge) *uint64 { return g.Drop })
+	clashes, _ := h.rate(func(g Gauge) *uint64 { return g.Clashes })
+	return max(0, drops-clashes), known
+}
+
 // filling is what the last readings say of the room that is left.
 type filling struct {
 	known, full, growing bool

@@ -120,13 +120,19 @@ func (m *model) readNow() tea.Cmd {
 	return m.rank()
 }
 
-func (m *model) mark() tea.Cmd {
+// filterable is the row under the cursor, when there is one that a filter selects.
+func (m *model) filterable() *rank.Place {
 	row := m.selected()
-	switch {
-	case row == nil:
-		return nil
-	case row.Where == "":
+	if row != nil && row.Where == "" {
 		m.complain("tui_no_where")
+		return nil
+	}
+	return row
+}
+
+func (m *model) mark() tea.Cmd {
+	row := m.filterable()
+	if row == nil {
 		return nil
 	}
 	if _, marked := m.marks[row.Where]; marked {

@@ -31,9 +31,9 @@ type Source interface {
 type Gauge struct {
 	At         time.Time
 	Count, Max *uint64
-	// Refused and EarlyDrop are counters since the namespace began: new flows that found the table full,
-	// and flows that were dropped to make room.
-	Refused, EarlyDrop *uint64
+	// Counters since the namespace began. EarlyDrop are flows that were dropped to make room; Drop are
+	// new flows that were refused, with Clashes among them, which were not refused for want of room.
+	EarlyDrop, Drop, Clashes *uint64
 }
 
 // Churn is how many flows a second came and went in a short time. Nil is not known, for the reason in Why.

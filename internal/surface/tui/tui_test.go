@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "rewrite the screens in testdata")
 type fake struct {
 	now                         time.Time
 	count, max, refused, early  uint64
+	clashes                     uint64 // twice as many as drop counted of them
 	cost                        time.Duration
 	err                         error
 	limit                       int
@@ -41,8 +42,9 @@ var (
 )
 
 func (f *fake) Gauge(context.Context) (Gauge, error) {
-	count, limit, refused, early := f.count, f.max, f.refused, f.early
-	return Gauge{At: f.now, Count: &count, Max: &limit, Refused: &refused, EarlyDrop: &early}, f.err
+	count, limit, early, clashes := f.count, f.max, f.early, f.clashes
+	drop := f.refused + clashes/2
+	return Gauge{At: f.now, Count: &count, Max: &limit, Drop: &drop, Clashes: &clashes, EarlyDrop: &early}, f.err
 }
 
 func (f *fake) Churn(context.Context) (Churn, error) {
@@ -345,6 +347,14 @@ func TestTimeToFull(t *testing.T) {
 	if f := (&history{}).fill(); f.known {
 		t.Error("a growth out of nothing")
 	}
+}
+
+// TestClashesOfLongAgo hide no refusal of now.
+func TestClashesOfLongAgo(t *testing.T) {
+	d := start(t, options(t, "src", ""))
+	d.f.clashes = 1 << 30
+	d.pass(5, 0, 100)
+	d.shows("refused 100/s")
 }
 
 func TestCounterThatBeginsAnew(t *testing.T) {

@@ -127,8 +127,8 @@ func (m *model) tableLine() string {
 // rateLine is what is refused, dropped early, new and ended a second.
 func (m *model) rateLine() string {
 	st := newStyles()
-	refused := m.rate(func(g Gauge) *uint64 { return g.Refused })
-	early := m.rate(func(g Gauge) *uint64 { return g.EarlyDrop })
+	refused := m.rateText(m.hist.refused())
+	early := m.rateText(m.hist.rate(func(g Gauge) *uint64 { return g.EarlyDrop }))
 	cells := []string{
 		m.alarm(st.bad, "tui_refused", refused), m.alarm(st.warn, "tui_early_drop", early),
 		m.say("tui_arrivals", "rate", m.churnText(m.churn.value.Arrivals)),
@@ -159,8 +159,7 @@ func (m *model) alarm(style lipgloss.Style, code, rate string) string {
 // unknownText stands for a figure that is not known.
 const unknownText = "?"
 
-func (m *model) rate(counter func(Gauge) *uint64) string {
-	v, known := m.hist.rate(counter)
+func (m *model) rateText(v float64, known bool) string {
 	if !known {
 		return unknownText
 	}

@@ -42,8 +42,8 @@ var tuiText = map[string]text{
 	"tui_reading":      {", being read again…", ", relecture…"},
 	"tui_exact":        {"{keys:count} different", "{keys:count} {keys:plural|valeur distincte|valeurs distinctes}"},
 	"tui_sketched": {
-		"over {keys:count} different: a count is too large by its error at most; left out: {missing:count} at most each",
-		"plus de {keys:count} valeurs\u00a0: un compte dépasse au plus de son erreur\u00a0; hors liste\u00a0: {missing:count} au plus chacune"},
+		"over {keys:count} different; counts within error, unlisted max {missing:count}",
+		"plus de {keys:count} valeurs\u00a0; comptes à l’erreur près, hors liste max {missing:count}"},
 	"tui_sorted":         {"sorted by {column}", "tri par {column}"},
 	"tui_sorted_among":   {"(among the {rows:count} with most flows)", "(parmi les {rows:count} qui ont le plus de flux)"},
 	"tui_sort_flows":     {"flows", "flux"},
