@@ -34,6 +34,7 @@ type flowChange struct {
 	lengthen  bool
 	protect   []string
 	limit     float64
+	oneByOne  bool
 	timeout   time.Duration
 }
 
@@ -46,6 +47,7 @@ func newFlowsDelete(a *app) *cobra.Command {
 	}
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&o.all, "all", false, "every flow: asked for without a FILTER")
+	cmd.Flags().BoolVar(&o.oneByOne, "one-by-one", false, "never by the kernel's own flush")
 	return cmd
 }
 
@@ -73,7 +75,7 @@ func (o *flowChange) flags(cmd *cobra.Command) {
 
 // options checks the flags and parses the filters.
 func (o *flowChange) options(args []string) (flows.Options, error) {
-	out := flows.Options{Limit: o.limit, Lengthen: o.lengthen}
+	out := flows.Options{Limit: o.limit, Lengthen: o.lengthen, OneByOne: o.oneByOne}
 	safe, err := flows.Always(sshPeers(hostfs.FS{}))
 	if err != nil {
 		return out, err
@@ -220,6 +222,9 @@ func (a *app) changePrint(doc changeDocument, retime bool) error {
 	}
 	if c.Kept > 0 {
 		say("change_kept", "n", c.Kept)
+	}
+	if c.How == flows.Flush {
+		say("change_flushed")
 	}
 	for reason, n := range c.Reasons {
 		say("change_reason", "reason", reason, "n", n)

@@ -26,10 +26,13 @@ import (
 type Options struct {
 	Filter filter.Filter
 	Idle   filter.Idle
-	// Protect are filters of flows that are never touched.
+	// Protect are filters of flows that are never touched; neither are flows of which it is not known that
+	// none of these selects them.
 	Protect []filter.Filter
 	// Limit is how many flows a second are changed at most; 0 is no limit.
 	Limit float64
+	// OneByOne keeps Delete from the kernel's own flush.
+	OneByOne bool
 	// Touch is called for each flow that is, or in a preview would be, touched.
 	Touch func(*flow.Flow)
 	// Progress is called after each batch.
@@ -53,6 +56,8 @@ type Counts struct {
 	Refused uint64 `json:"refused"` // by the kernel
 	// Reasons counts the refusals by the kernel's error.
 	Reasons map[string]uint64 `json:"reasons,omitempty"`
+	// How the flows were changed. Those of a flush were counted just before it: the kernel tells no number.
+	How How `json:"how,omitempty"`
 	// Consistent: the table did not change its size while it was read, so that nothing was missed.
 	Consistent bool `json:"consistent"`
 }
@@ -80,13 +85,18 @@ type run struct {
 	counts Counts
 	begun  time.Time
 	sent   uint64
+	seen   seen
 }
 
 // Delete removes the flows that the options select.
 func Delete(ctx context.Context, o Options) (Counts, error) {
+	if c, done, err := deleteByFlush(ctx, o); done || err != nil {
+		return c, err
+	}
 	r := &run{o: o, act: func(ctx context.Context, c *ctnetlink.Conn, all iter.Seq[*flow.Flow], co ctnetlink.ChangeOptions) (ctnetlink.ChangeResult, error) {
 		return c.Delete(ctx, all, co)
 	}}
+	r.counts.How = OneByOne
 	return r.do(ctx)
 }
 
@@ -97,7 +107,7 @@ func Retime(ctx context.Context, o Options) (Counts, error) {
 		co.Fields = flow.HasTimeout
 		return c.Update(ctx, all, co)
 	}}
-	r.target = r.due
+	r.target, r.counts.How = r.due, OneByOne
 	return r.do(ctx)
 }
 
@@ -121,9 +131,7 @@ func (r *run) do(ctx context.Context) (c Counts, err error) {
 	defer func() { err = errors.Join(err, r.write.Close()) }()
 	r.begun = time.Now()
 	for range passes {
-		if r.act == nil {
-			r.counts = Counts{} // a preview counts anew
-		}
+		r.again()
 		result, err := r.read.Dump(ctx, ctnetlink.DumpOptions{Filter: r.o.Filter, Idle: r.o.Idle, Fields: wanted}, func(fl *flow.Flow) error { return r.take(ctx, fl) })
 		if err == nil {
 			err = r.flush(ctx)
@@ -136,13 +144,23 @@ func (r *run) do(ctx context.Context) (c Counts, err error) {
 	return r.counts, nil
 }
 
+// again begins a pass: what was done stays done, what was left alone is met and counted anew.
+func (r *run) again() {
+	done, gone, how := r.counts.Done, r.counts.Gone, r.counts.How
+	r.counts = Counts{Matched: done + gone, Done: done, Gone: gone, How: how}
+	r.batch, r.seen = r.batch[:0], seen{}
+}
+
 // wanted are the parts that filters, protection and changes look at.
 const wanted = flow.HasStatus | flow.HasState | flow.HasTimeout | flow.HasZone | flow.HasID | flow.HasMark | flow.HasReply | flow.HasCounters | flow.HasHelper
 
 // take judges one flow that the filter selects.
 func (r *run) take(ctx context.Context, fl *flow.Flow) error {
+	if r.seen.again(fl) {
+		return nil
+	}
 	r.counts.Matched++
-	if slices.ContainsFunc(r.o.Protect, func(f filter.Filter) bool { return f.Match(fl, r.o.Idle) }) {
+	if slices.ContainsFunc(r.o.Protect, func(f filter.Filter) bool { return !f.Rejects(fl, r.o.Idle) }) {
 		r.counts.Protected++
 		return nil
 	}

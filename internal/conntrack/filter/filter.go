@@ -48,6 +48,12 @@ func (f Filter) Match(fl *flow.Flow, idle Idle) bool {
 	return f.root.eval(fl, idle) == yes
 }
 
+// Rejects reports whether the filter is known not to select a flow. A flow of which too little is known
+// is neither matched nor rejected.
+func (f Filter) Rejects(fl *flow.Flow, idle Idle) bool {
+	return f.root != nil && f.root.eval(fl, idle) == no
+}
+
 // And joins two filters: both must match.
 func (f Filter) And(g Filter) Filter {
 	switch {
