@@ -9,7 +9,7 @@ import (
 	"ctkeeper/internal/conntrack/flow"
 )
 
-// ErrNotProven: the running kernel was not seen to keep a filter when it flushes.
+// ErrNotProven says that the running kernel was not seen to keep a filter when it flushes.
 var ErrNotProven = errors.New("this kernel is not proven to keep the filter in a flush")
 
 // Proof is a filter that the running kernel was seen to keep in a flush; see [ProveFlush]. The zero value
