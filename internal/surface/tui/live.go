@@ -2,12 +2,12 @@ package tui
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -59,8 +59,10 @@ func Run(ctx context.Context, o Options) error {
 	_, err := p.Run()
 	close(ended)
 	quit.Wait()
-	w.join()
-	if err == nil || errors.Is(err, tea.ErrInterrupted) {
+	if panicked := w.join(); panicked != nil {
+		return panicked
+	}
+	if err == nil {
 		err = context.Cause(ctx)
 	}
 	return err
@@ -70,8 +72,10 @@ func Run(ctx context.Context, o Options) error {
 type work struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	mu     sync.Mutex
 	wg     sync.WaitGroup
+
+	mu       sync.Mutex
+	panicked error
 }
 
 func newWork(ctx context.Context) *work {
@@ -80,9 +84,10 @@ func newWork(ctx context.Context) *work {
 	return w
 }
 
-// do returns a command that calls fn, unless the view has ended.
+// do returns a command that calls fn, unless the view has ended. A panic ends the view, which gives the
+// terminal back before it is told.
 func (w *work) do(fn func(ctx context.Context) tea.Msg) tea.Cmd {
-	return func() tea.Msg {
+	return func() (msg tea.Msg) {
 		w.mu.Lock()
 		if w.ctx.Err() != nil {
 			w.mu.Unlock()
@@ -91,28 +96,25 @@ func (w *work) do(fn func(ctx context.Context) tea.Msg) tea.Cmd {
 		w.wg.Add(1)
 		w.mu.Unlock()
 		defer w.wg.Done()
+		defer func() {
+			if r := recover(); r != nil {
+				w.mu.Lock()
+				w.panicked = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+				w.mu.Unlock()
+				msg = tea.Quit()
+			}
+		}()
 		return fn(w.ctx)
 	}
 }
 
-// after returns a command that gives msg later.
-func (w *work) after(d time.Duration, msg tea.Msg) tea.Cmd {
-	return w.do(func(ctx context.Context) tea.Msg {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-			return msg
-		}
-	})
-}
-
-// join ends all work and waits for it.
-func (w *work) join() {
+// join ends all work, waits for it, and returns what panicked in it.
+func (w *work) join() error {
 	w.mu.Lock()
 	w.cancel()
 	w.mu.Unlock()
 	w.wg.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.panicked
 }

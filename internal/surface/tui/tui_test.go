@@ -98,7 +98,11 @@ func start(t *testing.T, o Options) *driver {
 	}
 	w := newWork(t.Context())
 	d.m = newModel(o, w)
-	t.Cleanup(w.join)
+	t.Cleanup(func() {
+		if err := w.join(); err != nil {
+			t.Error(err)
+		}
+	})
 	return d
 }
 
