@@ -12,7 +12,6 @@ import (
 
 	"ctkeeper/internal/action/sample"
 	"ctkeeper/internal/conntrack/filter"
-	"ctkeeper/internal/conntrack/rank"
 	"ctkeeper/internal/host/ctnetlink"
 )
 
@@ -102,10 +101,7 @@ func (a *app) flowsWatch(ctx context.Context, o sample.WatchOptions) error {
 		return usageError{errors.New("--from: a copy has no events; flows watch follows this host")}
 	}
 	return a.inTable(ctx, func(t *flowTable) error {
-		var timeouts *rank.Timeouts
-		if timeouts = t.timeouts(); timeouts != nil {
-			o.Idle = timeouts.Idle
-		}
+		o.Idle = t.timeouts().Idle
 		if v, ok := t.setting("events"); ok && v == 0 {
 			a.warn("flows_watch_events_off")
 		}
