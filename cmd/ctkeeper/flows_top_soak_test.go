@@ -129,7 +129,7 @@ func (s *soak) settled() usage {
 
 // TestTopSoak: under churn the live view holds no more at the end than at the beginning.
 func TestTopSoak(t *testing.T) {
-	lab.Need(t)
+	lab.Share(t) // a machine whose max is small for a while would refuse the flood
 	began := used(t)
 	s := startSoak(t)
 	s.sees("flows by src")
