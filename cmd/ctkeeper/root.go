@@ -27,7 +27,7 @@ func newRoot(a *app) *cobra.Command {
 	f.StringVar(&a.lang, "lang", "", "en or fr (default: LANG)")
 	f.StringVar(&a.from, "from", "", "read a snapshot file or a directory with a host's proc, sys, etc and logs instead of this host")
 	f.StringVar(&a.netns, "netns", "", "network namespace: name, path, pid, inode number or all")
-	root.AddCommand(newDoctor(a), newExplain(a), newSettings(a), newPlan(a), newApply(a), newUndo(a), newSnapshot(a), newReplay(a), newFlows(a), newServe(a), newRecord(a), newHistory(a), newVersion(a), newMan(a))
+	root.AddCommand(newDoctor(a), newExplain(a), newSettings(a), newPlan(a), newApply(a), newUndo(a), newSnapshot(a), newReplay(a), newFlows(a), newServe(a), newRecord(a), newDrill(a), newHistory(a), newVersion(a), newMan(a))
 	return showStatus(a, root)
 }
 

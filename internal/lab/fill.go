@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
-	"testing"
 
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/host/ctnetlink"
@@ -36,7 +35,7 @@ var DefaultMix = Mix{Established: 60, TimeWait: 15, SynSent: 10, IPv6: 10}
 
 // Fill puts n flows into a test's namespace; n of 0 fills it to the machine's max. It returns how many
 // were made.
-func Fill(t testing.TB, ns *Namespace, n int, mix Mix) int {
+func Fill(t TB, ns *Namespace, n int, mix Mix) int {
 	t.Helper()
 	made, err := FillTable(t.Context(), ns, n, mix)
 	if err != nil {

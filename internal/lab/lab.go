@@ -2,7 +2,7 @@
 // pairs, raw packets, tables filled through ctnetlink, and a machine-wide lock over what the kernel
 // shares between namespaces.
 //
-// Plain functions return errors and stand under the drill; those that take a [testing.TB] are for tests:
+// Plain functions return errors and stand under the drill; those that take a [TB] are for tests:
 // they end the test on an error and clean up after it. Everything happens in namespaces made here; what
 // is global to the machine (max, buckets, the log's rate limit) is only changed through a [Machine] that
 // holds the lock, and put back, if need be by the next holder.
@@ -12,12 +12,11 @@ package lab
 
 import (
 	"os"
-	"testing"
 )
 
 // Need skips the test with the reason when this machine cannot run kernel tests, and fails it when the
 // environment says CI=true: there a skip would hide that nothing was tested.
-func Need(t testing.TB) {
+func Need(t TB) {
 	t.Helper()
 	why := Unable()
 	switch {

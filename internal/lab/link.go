@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"testing"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -22,7 +21,7 @@ type End struct {
 }
 
 // Veth joins two namespaces for a test: see [Join].
-func Veth(t testing.TB, a, b *End) {
+func Veth(t TB, a, b *End) {
 	t.Helper()
 	if err := Join(a, b); err != nil {
 		t.Fatal(err)

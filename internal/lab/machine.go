@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,7 +35,7 @@ type Machine struct {
 }
 
 // Lock holds the machine alone for a test, and puts everything back at its end.
-func Lock(t testing.TB) *Machine {
+func Lock(t TB) *Machine {
 	t.Helper()
 	Need(t)
 	return forTest(t, false)
@@ -44,13 +43,13 @@ func Lock(t testing.TB) *Machine {
 
 // Share holds the machine with others for a test: nobody changes what is global until it ends. It must
 // not be taken by a test that holds Lock.
-func Share(t testing.TB) *Machine {
+func Share(t TB) *Machine {
 	t.Helper()
 	Need(t)
 	return forTest(t, true)
 }
 
-func forTest(t testing.TB, shared bool) *Machine {
+func forTest(t TB, shared bool) *Machine {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()

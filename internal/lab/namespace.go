@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,8 +44,37 @@ func Create(area string) (*Namespace, error) {
 	return ns, nil
 }
 
+// Anonymous makes a namespace that has a name only for messages: nothing keeps it but this process, so that it
+// is gone however the process ends. Its loopback is up.
+func Anonymous(area string) (*Namespace, error) {
+	ns := &Namespace{Name: prefix + area + "-" + strconv.FormatInt(namespaces.Add(1), 10)}
+	made := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		if err == nil {
+			ns.file, err = os.Open(selfNet)
+		}
+		made <- err
+	}()
+	if err := <-made; err != nil {
+		return nil, fmt.Errorf("create a namespace: %w", err)
+	}
+	ns.Path = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), ns.FD())
+	var st unix.Stat_t
+	err := unix.Fstat(ns.FD(), &st)
+	ns.Inode = st.Ino
+	if err == nil {
+		err = LinkUp(ns, "lo")
+	}
+	if err != nil {
+		return nil, errors.Join(err, ns.Close())
+	}
+	return ns, nil
+}
+
 // NewNamespace makes a namespace that is removed when the test ends.
-func NewNamespace(t testing.TB) *Namespace {
+func NewNamespace(t TB) *Namespace {
 	t.Helper()
 	Need(t)
 	ns, err := Create("lab")
@@ -124,8 +152,8 @@ func (ns *Namespace) Close() error {
 		errs = append(errs, ns.file.Close())
 		ns.file = nil
 	}
-	errs = append(errs, unmount(ns.Path))
 	if ns.owner != nil {
+		errs = append(errs, unmount(ns.Path))
 		errs = append(errs, os.Remove(ns.owner.Name()), ns.owner.Close())
 		ns.owner = nil
 	}

@@ -2,14 +2,13 @@ package lab
 
 import (
 	"fmt"
-	"testing"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 )
 
 // TrackEverything makes a test's namespace track: see [Track].
-func TrackEverything(t testing.TB, ns *Namespace) {
+func TrackEverything(t TB, ns *Namespace) {
 	t.Helper()
 	if err := Track(ns, TrackOptions{}); err != nil {
 		t.Fatal(err)

@@ -2,12 +2,11 @@ package lab
 
 import (
 	"net/netip"
-	"testing"
 )
 
 // Tracked joins two new namespaces by a wire into the second, which tracks what comes and answers nothing;
 // its address is 10.9.0.2.
-func Tracked(t testing.TB) (*Wire, *Namespace) {
+func Tracked(t TB) (*Wire, *Namespace) {
 	t.Helper()
 	a := &End{NS: NewNamespace(t), Name: "v0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}}
 	b := &End{NS: NewNamespace(t), Name: "v0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/24")}}

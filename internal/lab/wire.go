@@ -3,7 +3,6 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"testing"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -31,7 +30,7 @@ type mmsghdr struct {
 }
 
 // NewWire opens a wire for a test.
-func NewWire(t testing.TB, from, to *End) *Wire {
+func NewWire(t TB, from, to *End) *Wire {
 	t.Helper()
 	w, err := OpenWire(from, to)
 	if err != nil {

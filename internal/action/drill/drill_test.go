@@ -1,0 +1,124 @@
+package drill_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ctkeeper/internal/action/drill"
+	"ctkeeper/internal/lab"
+)
+
+// host is everything of the machine that a rehearsal must leave alone.
+func host(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	names, err := filepath.Glob("/proc/sys/net/netfilter/nf_conntrack_*")
+	if err != nil || len(names) < 20 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		if v, err := os.ReadFile(name); err == nil {
+			fmt.Fprintf(&b, "%s %s", name, v)
+		}
+	}
+	for _, args := range [][]string{{"nft", "list", "ruleset"}, {"ip", "-brief", "link"}} {
+		out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v %s", args, err, out)
+		}
+		b.Write(out)
+	}
+	return b.String()
+}
+
+func TestRehearsal(t *testing.T) {
+	lab.Need(t)
+	lab.Lock(t)
+	before := host(t)
+	var steps []drill.Step
+	r, err := drill.Run(t.Context(), func(s drill.Step) { steps = append(steps, s) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.AsTold() || r.Deleted < uint64(r.Max)*9/10 || r.Count > 1000 || r.LogLines == 0 || len(steps) != 7 || r.Verdict != "table_full" || r.Cured == "table_full" {
+		t.Errorf("%v %+v", steps, r)
+	}
+	if !strings.Contains(r.Full.Error, "timeout") || !strings.Contains(r.LogLine, "table full") {
+		t.Errorf("an application sees %q, the log says %q", r.Full.Error, r.LogLine)
+	}
+	if after := host(t); after != before {
+		t.Errorf("the host changed:\n%s\nwas\n%s", after, before)
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	lab.Need(t)
+	lab.Lock(t)
+	before := host(t)
+	ctx, stop := context.WithCancel(t.Context())
+	_, err := drill.Run(ctx, func(s drill.Step) {
+		if s == drill.Fill {
+			time.AfterFunc(100*time.Millisecond, stop)
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+	if after := host(t); after != before {
+		t.Errorf("the host changed:\n%s\nwas\n%s", after, before)
+	}
+}
+
+// TestKilled ends a rehearsal's process in the middle of its filling.
+func TestKilled(t *testing.T) {
+	if os.Getenv("CTKEEPER_DRILL_VICTIM") != "" {
+		_, err := drill.Run(context.Background(), func(s drill.Step) { os.Stdout.WriteString(string(s) + "\n") })
+		t.Fatal("ended by itself: ", err)
+	}
+	lab.Need(t)
+	lab.Lock(t)
+	before := host(t)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+	cmd.Env = append(os.Environ(), "CTKEEPER_DRILL_VICTIM=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := ""
+	for b := make([]byte, 256); !strings.Contains(said, "fill"); {
+		n, err := out.Read(b)
+		if err != nil {
+			t.Fatal(said, err)
+		}
+		said += string(b[:n])
+	}
+	time.Sleep(100 * time.Millisecond)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed
+	if after := host(t); after != before {
+		t.Errorf("the host changed:\n%s\nwas\n%s", after, before)
+	}
+}
+
+func TestResourceError(t *testing.T) {
+	for _, c := range []struct {
+		e    drill.ResourceError
+		want string
+	}{{drill.ResourceError{Max: 1 << 30}, "not filled in a minute"}, {drill.ResourceError{Max: 1000, Need: 64 << 20, Available: 100 << 20}, "takes 64 MiB, and 100 MiB are available"}} {
+		if !strings.Contains(c.e.Error(), c.want) {
+			t.Errorf("%v", &c.e)
+		}
+	}
+}
