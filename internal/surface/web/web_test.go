@@ -18,10 +18,9 @@ import (
 )
 
 // fake is a host in trouble: its table rises, was full once, and refuses now.
-type fake struct{ calls int }
+type fake struct{}
 
 func (f *fake) Watch() snapshot.Watch {
-	f.calls++
 	at := time.Now().UTC()
 	held, expectations := int64(190000), int64(2)
 	full, soon, late := 420.0, 380.0, 500.0
