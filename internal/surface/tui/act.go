@@ -141,10 +141,11 @@ func (m *model) acted(msg tea.Msg) tea.Cmd {
 			m.complain("tui_done_error", "done", r.Done, "error", msg.err.Error())
 		}
 		clear(m.marks)
-		if !m.table.busy && !m.frozen {
+		m.table.due = m.now
+		if !m.frozen {
+			m.stop() // what is being read is from before
 			return m.rank()
 		}
-		m.table.due = m.now
 	}
 	return nil
 }

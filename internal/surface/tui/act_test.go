@@ -75,6 +75,19 @@ func TestActingErrors(t *testing.T) {
 	d.shows("stopped after 120: netlink is gone")
 }
 
+// TestRankingAfterADeleteIsNew: a reading that was under way shows the table from before.
+func TestRankingAfterADeleteIsNew(t *testing.T) {
+	d := markable(t)
+	d.keys(" ", "d")
+	d.m.table.busy = true
+	old := rankMsg{asked: d.m.asked, ranking: d.m.table.value}
+	asked := len(d.f.asked)
+	d.keys("y")
+	if len(d.f.asked) != asked+1 || d.m.asked == old.asked {
+		t.Error("the table was not read again")
+	}
+}
+
 // TestMarksDieWithTheirRanking: what is not shown is not acted on.
 func TestMarksDieWithTheirRanking(t *testing.T) {
 	for _, keys := range [][]string{{"tab"}, {"enter"}, {"/", " tcp", "enter"}, {"u"}} {
