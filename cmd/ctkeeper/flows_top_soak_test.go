@@ -165,7 +165,7 @@ func TestTopSoak(t *testing.T) {
 
 // TestTopOfANamespaceThatGoes: the view says that it can read no more, and can be left.
 func TestTopOfANamespaceThatGoes(t *testing.T) {
-	lab.Need(t)
+	lab.Share(t)
 	ns, err := lab.Create("goes")
 	if err != nil {
 		t.Fatal(err)
