@@ -65,8 +65,9 @@ type Counts struct {
 // Planned are the flows that were to be touched.
 func (c Counts) Planned() uint64 { return c.Matched - c.Protected - c.Kept }
 
-// batchSize is how many flows wait for one round of messages.
-const batchSize = 1000
+// batchSize is how many flows wait for one round of messages: as many as one call sends, and few enough to stay
+// in the processor's cache.
+const batchSize = 100
 
 // passes bounds how often a table that is resized meanwhile is gone through.
 const passes = 3
@@ -178,12 +179,20 @@ func (r *run) take(ctx context.Context, fl *flow.Flow) error {
 	if r.act == nil {
 		return nil
 	}
-	r.batch = append(r.batch, fl.Clone())
-	r.batch[len(r.batch)-1].Timeout = timeout
+	r.keep(fl, timeout)
 	if len(r.batch) < r.size() {
 		return nil
 	}
 	return r.flush(ctx)
+}
+
+// keep copies what a message needs of a flow into the batch.
+func (r *run) keep(fl *flow.Flow, timeout uint32) {
+	n := len(r.batch)
+	r.batch = slices.Grow(r.batch, 1)[:n+1] // what was there before stays, and is written over
+	to := &r.batch[n]
+	to.Family, to.Orig, to.Zone, to.ZoneDir, to.ID, to.Timeout = fl.Family, fl.Orig, fl.Zone, fl.ZoneDir, fl.ID, timeout
+	to.Present = fl.Present&(flow.HasZone|flow.HasID) | flow.HasTimeout
 }
 
 // size keeps batches small under a limit, so that it holds from second to second.
