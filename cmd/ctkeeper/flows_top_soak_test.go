@@ -83,7 +83,7 @@ func startSoak(t *testing.T) *soak {
 	return s
 }
 
-// flood makes flows of which some end by themselves and the others are deleted, and a namespace that
+// flood makes flows, of which most are deleted and the others end by themselves, and a namespace that
 // comes and goes.
 func (s *soak) flood() {
 	s.t.Helper()
@@ -91,7 +91,7 @@ func (s *soak) flood() {
 	mix := lab.Mix{Established: 40, TimeWait: 20, SynSent: 20, IPv6: 20, Sources: 5000, Timeout: 2, First: s.made}
 	s.made += n
 	lab.Fill(s.t, s.ns, n, mix)
-	if _, err := s.conn.Delete(s.t.Context(), lab.Flows(n/2, mix), ctnetlink.ChangeOptions{}); err != nil {
+	if _, err := s.conn.Delete(s.t.Context(), lab.Flows(n/10*9, mix), ctnetlink.ChangeOptions{}); err != nil {
 		s.t.Fatal(err)
 	}
 	other, err := lab.Create("soak")
