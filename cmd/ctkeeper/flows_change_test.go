@@ -10,6 +10,7 @@ import (
 )
 
 func TestFlowsDeleteCommand(t *testing.T) {
+	lab.Share(t)
 	ns := lab.NewNamespace(t)
 	made := lab.Fill(t, ns, 3000, lab.Mix{Established: 50, SynSent: 50, Sources: 10})
 	call := func(args ...string) (code int, stdout, stderr string) {

@@ -26,6 +26,7 @@ func ranked(t *testing.T, args ...string) topDocument {
 
 // TestTopOfARealTable holds each row against a listing of the flows that it says it stands for.
 func TestTopOfARealTable(t *testing.T) {
+	lab.Share(t)
 	ns := lab.NewNamespace(t)
 	made := lab.Fill(t, ns, 1000, lab.Mix{Established: 40, TimeWait: 20, SynSent: 10, IPv6: 20, Sources: 300, Timeout: 3000})
 	for _, by := range []string{"src/16,dport", "state,status", "service", "idle,proto", "remaining", "zone,mark"} {

@@ -13,6 +13,7 @@ import (
 )
 
 func TestRecordCommand(t *testing.T) {
+	lab.Share(t)
 	ns := lab.NewNamespace(t)
 	lab.Fill(t, ns, 1000, lab.Mix{})
 	dir := filepath.Join(t.TempDir(), "record")

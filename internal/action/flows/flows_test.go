@@ -100,6 +100,7 @@ func random(t testing.TB, ns *lab.Namespace, n int, seed uint64) {
 // TestDeleteTakesWhatTheFilterSelects: over random tables, exactly the flows that the filter selects and no
 // protection covers are gone.
 func TestDeleteTakesWhatTheFilterSelects(t *testing.T) {
+	lab.Share(t)
 	for i, text := range []string{"zone 1", "mark 2", "tcp and state SYN_SENT", "src 10.1.0.0/16", "ipv6", "not assured and dport 53", "reply-dst 10.2.0.0/16", "zone 2 or mark 1/1", "udp and ipv6 and zone 0",
 		"timeout > 1000", "src 10.0.0.0/8 and not (dport 80 or dport 443)"} {
 		ns := lab.NewNamespace(t)
@@ -139,6 +140,7 @@ func TestDeleteTakesWhatTheFilterSelects(t *testing.T) {
 }
 
 func TestRetime(t *testing.T) {
+	lab.Share(t)
 	ns := lab.NewNamespace(t)
 	random(t, ns, 2000, 99)
 	present := map[string]int64{"tcp_timeout_established": 600, "tcp_timeout_syn_sent": 20, "tcp_timeout_time_wait": 3000, "udp_timeout": 30, "udp_timeout_stream": 120}
@@ -184,6 +186,7 @@ func TestRetime(t *testing.T) {
 
 // TestCountsUnderChurn: while another writer deletes the same flows, each is counted once: done here, or gone.
 func TestCountsUnderChurn(t *testing.T) {
+	lab.Share(t)
 	ns := lab.NewNamespace(t)
 	made := lab.Fill(t, ns, 40000, lab.Mix{Established: 100})
 	results := make(chan flows.Counts, 2)
@@ -210,6 +213,7 @@ func TestCountsUnderChurn(t *testing.T) {
 }
 
 func TestLimitAndCancel(t *testing.T) {
+	lab.Share(t)
 	ns := lab.NewNamespace(t)
 	lab.Fill(t, ns, 2000, lab.Mix{Established: 100})
 	begin := time.Now()

@@ -138,6 +138,7 @@ func send(t testing.TB, w *lab.Wire, packets ...[]byte) {
 
 // TestEnds: flows that close, expire, are deleted, and are still open.
 func TestEnds(t *testing.T) {
+	lab.Share(t)
 	w, ns := tracked(t)
 	dir := t.TempDir()
 	short(t, ns)
@@ -203,6 +204,7 @@ func TestEnds(t *testing.T) {
 // TestNothingIsLostSilently: with a buffer that overflows, a reading of the table finds the flows whose
 // events were dropped.
 func TestNothingIsLostSilently(t *testing.T) {
+	lab.Share(t)
 	w, ns := tracked(t)
 	dir := t.TempDir()
 	r := start(t, ns, record.Options{Dir: dir, Buffer: 4096})
@@ -234,6 +236,7 @@ func TestNothingIsLostSilently(t *testing.T) {
 
 // TestReadings: the same by comparing readings of the table.
 func TestReadings(t *testing.T) {
+	lab.Share(t)
 	w, ns := tracked(t)
 	dir := t.TempDir()
 	short(t, ns)
@@ -256,6 +259,7 @@ func TestReadings(t *testing.T) {
 }
 
 func TestSampleAndRotation(t *testing.T) {
+	lab.Share(t)
 	w, ns := tracked(t)
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "flows-old.parquet.part"), []byte("torn"), 0o600); err != nil {
