@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"ctkeeper/internal/advice/replay"
+	"ctkeeper/internal/advice/workload"
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/conntrack/packet"
@@ -28,6 +30,9 @@ adds one for each combination of N values spaced geometrically, --settings FILE 
 
 --workload FILE describes traffic to play beside the captures, from their first packet on, or alone:
 see docs/replay.md.
+
+Flow records (.parquet, from ctkeeper record) hold no packet times: they are played twice, as if every flow
+had been busy between what the record tells, and as if it had been silent; the truth lies between.
 
 Captures are pcap or pcapng, plain or compressed (.gz, .zst); - reads standard input. One that
 is cut or corrupt is used as far as it can be read; the exit code is then 1.`
@@ -95,6 +100,8 @@ type playback struct {
 	decoder  *packet.Decoder
 	buf      []byte
 	mixed    []*mixedIn
+	mixing   bool
+	silent   []replay.Result // of flow records, had their flows been silent between; nil without records
 
 	frame       *capture.Frame // the one being played
 	packets     int64
@@ -112,33 +119,63 @@ func (a *app) replay(cmd *cobra.Command, files []string, o replayOptions) error 
 	if err != nil {
 		return err
 	}
-	p := &playback{app: a, options: o, files: files, base: base, unknownLink: map[packet.Link]int64{},
-		decoder: packet.NewDecoder(packet.Options{Checksums: true, DCCP: base.profile.DCCP})}
-	if p.variants, err = base.variants(o.variants); err != nil {
+	if len(recordsOf(files)) > 0 && slices.Contains(files, "-") {
+		return usageError{errors.New("flow records are played twice: give the capture beside them as a file, not as standard input")}
+	}
+	p, err := a.newPlayback(files, o, base)
+	if err != nil {
 		return err
 	}
-	for _, name := range o.helpers {
-		h, err := model.ParseHelper(name)
+	if len(recordsOf(files)) > 0 { // they give bounds: a first pass for the lower
+		q, err := a.newPlayback(files, o, base)
 		if err != nil {
-			return usageError{fmt.Errorf("--helper: %w", err)}
+			return err
 		}
-		p.helpers = append(p.helpers, h)
+		q.options.trace = false
+		if _, err := q.pass(cmd, workload.Silent); err != nil {
+			return err
+		}
+		p.silent = q.results
 	}
-	if err := p.mix(o.workloads); err != nil {
+	begin := time.Now()
+	fault, err := p.pass(cmd, workload.Busy)
+	if err != nil {
 		return err
 	}
-	p.start()
-	begin := time.Now()
-	fault := errors.Join(p.readAll(cmd, files), p.playMixed(cmd.Context(), math.MaxInt64))
-	if fault != nil && p.packets == 0 {
-		return fault
-	}
-	p.results = p.player.Finish()
 	p.wallNS = int64(time.Since(begin))
 	if o.trace {
 		return errors.Join(p.traceErr, p.trace.flush(), fault)
 	}
 	return errors.Join(p.print(), p.write(), fault)
+}
+
+// newPlayback prepares one pass over the input.
+func (a *app) newPlayback(files []string, o replayOptions, base replayBase) (p *playback, err error) {
+	p = &playback{app: a, options: o, files: files, base: base, unknownLink: map[packet.Link]int64{},
+		decoder: packet.NewDecoder(packet.Options{Checksums: true, DCCP: base.profile.DCCP})}
+	if p.variants, err = base.variants(o.variants); err != nil {
+		return nil, err
+	}
+	for _, name := range o.helpers {
+		h, err := model.ParseHelper(name)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--helper: %w", err)}
+		}
+		p.helpers = append(p.helpers, h)
+	}
+	return p, p.mix(o.workloads)
+}
+
+// pass plays everything once. fault is what could not be read of the input, err what ends the replay.
+func (p *playback) pass(cmd *cobra.Command, b workload.Between) (fault, err error) {
+	fault = p.mixRecords(b)
+	p.start()
+	fault = errors.Join(fault, p.readAll(cmd, p.files), p.playMixed(cmd.Context(), math.MaxInt64))
+	if fault != nil && p.packets == 0 {
+		return nil, fault
+	}
+	p.results = p.player.Finish()
+	return fault, nil
 }
 
 // start makes the runs: the base, then the variants.
@@ -161,7 +198,7 @@ func (p *playback) readAll(cmd *cobra.Command, files []string) error {
 	var faults []error
 	bar := newReplayProgress(p.app, files)
 	defer bar.done()
-	for _, name := range files {
+	for _, name := range captures(files) {
 		r, err := capture.Open(name, p.app.in)
 		if err != nil {
 			faults = append(faults, err)

@@ -62,6 +62,17 @@ type replayResult struct {
 	Curve    *replayCurve      `json:"curve,omitempty"`
 	LogLines int64             `json:"log_lines"`
 	Log      []string          `json:"log,omitempty"`
+	// Silent are the other bounds, with flow records: this run had their flows busy between what is known.
+	Silent *replaySilent `json:"if_silent,omitempty"`
+}
+
+// replaySilent is the same run had the recorded flows been silent between what is known of them.
+type replaySilent struct {
+	Peak       int    `json:"peak"`
+	PeakHeld   int    `json:"peak_held"`
+	Refused    uint64 `json:"refused"`
+	EarlyDrops uint64 `json:"early_drops"`
+	Broken     uint64 `json:"broken"`
 }
 
 // replayLevels are the levels that a figure stood at or below for a share of the time.
@@ -136,6 +147,11 @@ func (p *playback) result(i int) replayResult {
 		}
 	}
 	out.By, out.Curve = refusedBy(r), curveOf(r)
+	if p.silent != nil {
+		q := &p.silent[i]
+		broken, _ := q.BrokenFlows()
+		out.Silent = &replaySilent{q.Peak, q.PeakHeld, q.Counters.Refused, q.Counters.EarlyDrop, broken}
+	}
 	return out
 }
 

@@ -21,6 +21,9 @@ func (p *playback) printText(w io.Writer) error {
 	for link, n := range p.unknownLink {
 		fmt.Fprintln(w, p.say("replay_link", "link", int(link), "packets", n))
 	}
+	if p.silent != nil {
+		fmt.Fprintln(w, p.say("replay_bounds"))
+	}
 	fmt.Fprintln(w)
 	if err := p.printRows(w); err != nil {
 		return err
@@ -53,10 +56,23 @@ func (p *playback) printRows(w io.Writer) error {
 		if r.Pressure != nil {
 			pressure = p.say("replay_percent", "share", *r.Pressure)
 		}
-		fmt.Fprint(t, i, "\t", p.count(r.Peak), "\t", pressure, "\t", p.count(r.Refused), "\t", p.count(r.EarlyDrops), "\t", p.count(r.Broken), "\t",
+		peak, refused, early, broken := p.count(r.Peak), p.count(r.Refused), p.count(r.EarlyDrops), p.count(r.Broken)
+		if q := r.Silent; q != nil {
+			peak, refused = p.between(uint64(q.Peak), uint64(r.Peak)), p.between(q.Refused, r.Refused)
+			early, broken = p.between(q.EarlyDrops, r.EarlyDrops), p.between(q.Broken, r.Broken)
+		}
+		fmt.Fprint(t, i, "\t", peak, "\t", pressure, "\t", refused, "\t", early, "\t", broken, "\t",
 			wording.Duration(p.app.language(), int64(r.AtLimit)), "\t", p.say("replay_bytes", "bytes", r.Memory), "\t", p.count(r.Live), "\t\n")
 	}
 	return t.Flush()
+}
+
+// between shows both bounds, or the one figure that they are.
+func (p *playback) between(a, b uint64) string {
+	if a == b {
+		return p.count(a)
+	}
+	return p.count(min(a, b)) + "–" + p.count(max(a, b))
 }
 
 // printNames says what each run is.

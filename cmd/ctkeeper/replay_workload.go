@@ -10,10 +10,15 @@ import (
 	"ctkeeper/internal/host/capture"
 )
 
-// mixedIn is a workload that is played beside the captures: its next packet waits in it.
+// packets is a source of packets in the order of their times.
+type packets interface {
+	Next() (at int64, ip []byte, ok bool)
+}
+
+// mixedIn is a workload, or flow records, played beside the captures: its next packet waits in it.
 type mixedIn struct {
-	w    workload.Workload
-	g    *workload.Generator
+	w    *workload.Workload // nil: g has times of its own
+	g    packets
 	at   int64
 	ip   []byte
 	more bool
@@ -30,22 +35,25 @@ func (p *playback) mix(files []string) error {
 		if err != nil {
 			return err
 		}
-		p.mixed = append(p.mixed, &mixedIn{w: w})
+		p.mixed = append(p.mixed, &mixedIn{w: &w})
 	}
 	return nil
 }
 
 // startMixed begins the workloads with the first captured packet.
 func (p *playback) startMixed(at int64) {
+	p.mixing = true
 	for _, m := range p.mixed {
-		m.g = m.w.Packets(at)
+		if m.w != nil {
+			m.g = m.w.Packets(at)
+		}
 		m.at, m.ip, m.more = m.g.Next()
 	}
 }
 
 // playMixed plays what the workloads send before a time, in order.
 func (p *playback) playMixed(ctx context.Context, until int64) error {
-	if p.packets == 0 && len(p.mixed) > 0 && p.mixed[0].g == nil { // no capture: they begin when we do
+	if !p.mixing { // no capture: they begin when we do
 		p.startMixed(time.Now().UnixNano())
 	}
 	for {

@@ -24,7 +24,10 @@ var replayText = map[string]text{
 	"replay_limit":           {"at the limit", "à la limite"},
 	"replay_memory":          {"memory", "mémoire"},
 	"replay_live":            {"left", "restants"},
-	"replay_curves":          {"count over time, up to {peak:count}:", "compte au fil du temps, jusqu'à {peak:count} :"},
+	"replay_bounds": {
+		"flow records hold no packet times: two figures are what comes out if flows were silent, and if they were busy, between what is known",
+		"les enregistrements n'ont pas l'heure des paquets : deux chiffres disent ce qui se passe si les flux se taisaient, et s'ils étaient actifs, entre ce qu'on sait"},
+	"replay_curves": {"count over time, up to {peak:count}:", "compte au fil du temps, jusqu'à {peak:count} :"},
 	"replay_refused_of": {
 		"run {run}: the full table refused {packets:count} packets of some {flows:count} flows, most of them from and to:",
 		"passe {run} : la table pleine a refusé {packets:count} paquets d'environ {flows:count} flux, surtout de et vers :"},

@@ -1,0 +1,220 @@
+package workload
+
+import (
+	"cmp"
+	"container/heap"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ctkeeper/internal/conntrack/flow"
+	"ctkeeper/internal/conntrack/packet"
+)
+
+// Between is what is assumed of a recorded flow between the packets that the record tells of: it has no packet
+// times, so that a replay of it gives bounds.
+type Between uint8
+
+// The two ends of what may have been.
+const (
+	// Silent: no packet but those that changed a state, and the last. Timers run out the soonest.
+	Silent Between = iota
+	// Busy: packets often enough that no timer runs out while the flow lived.
+	Busy
+)
+
+// most bounds the packets that one flow is given between two known ones.
+const most = 2000
+
+// step is one packet of a recorded flow.
+type step struct {
+	at    int64
+	side  int
+	flags byte
+}
+
+// recorded is a flow under way: its next packets in order.
+type recorded struct {
+	t     *talk
+	steps []step
+	every int64 // between two packets where nothing is known; 0: none
+	last  int64 // the last packet that may be made up
+	order int
+}
+
+// Records yields packets that flows like the recorded ones would have sent.
+type Records struct {
+	all   []flow.Record // by start
+	next  int
+	live  liveHeap
+	every time.Duration
+	end   time.Time
+	buf   []byte
+}
+
+// liveHeap orders flows by their next packet, then by their number.
+type liveHeap []*recorded
+
+// Len, Less, Swap, Push and Pop are heap.Interface.
+func (h liveHeap) Len() int { return len(h) }
+func (h liveHeap) Less(i, j int) bool {
+	return h[i].steps[0].at < h[j].steps[0].at || h[i].steps[0].at == h[j].steps[0].at && h[i].order < h[j].order
+}
+func (h liveHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+
+// Push adds a flow.
+func (h *liveHeap) Push(x any) { *h = append(*h, x.(*recorded)) }
+
+// Pop takes the last.
+func (h *liveHeap) Pop() any {
+	old := *h
+	r := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return r
+}
+
+// FromRecords makes packets of recorded flows; it sorts them by their start. every is the time between the
+// packets that Busy makes up: less than the shortest timer that they must keep from running out.
+func FromRecords(all []flow.Record, b Between, every time.Duration) *Records {
+	slices.SortStableFunc(all, func(x, y flow.Record) int { return cmp.Compare(x.Start.UnixNano(), y.Start.UnixNano()) })
+	r := &Records{all: all}
+	if b == Busy {
+		r.every = every
+	}
+	for i := range all {
+		for _, t := range []time.Time{all[i].Start, all[i].End} {
+			if t.After(r.end) {
+				r.end = t
+			}
+		}
+	}
+	return r
+}
+
+// Next returns the next packet, valid until the next call, and its time; false after the last.
+func (r *Records) Next() (at int64, ip []byte, ok bool) {
+	for r.next < len(r.all) && (len(r.live) == 0 || r.all[r.next].Start.UnixNano() <= r.live[0].steps[0].at) {
+		if f := r.begin(&r.all[r.next], r.next); f != nil {
+			heap.Push(&r.live, f)
+		}
+		r.next++
+	}
+	if len(r.live) == 0 {
+		return 0, nil, false
+	}
+	f := r.live[0]
+	s := f.steps[0]
+	r.buf = f.packet(r.buf[:0], s)
+	f.advance(s)
+	if len(f.steps) == 0 {
+		heap.Pop(&r.live)
+	} else {
+		heap.Fix(&r.live, 0)
+	}
+	return s.at, r.buf, true
+}
+
+// advance takes a packet off, and makes one up where the next known one is far.
+func (f *recorded) advance(s step) {
+	f.steps = f.steps[1:]
+	if f.every == 0 || s.at+f.every > f.last {
+		return
+	}
+	if len(f.steps) > 0 && f.steps[0].at <= s.at+f.every {
+		return
+	}
+	f.steps = append([]step{{at: s.at + f.every, side: 1 - s.side, flags: packet.ACK}}, f.steps...)
+}
+
+// begin plans the packets that the record tells of; nil for a protocol that cannot be made.
+func (r *Records) begin(rec *flow.Record, order int) *recorded {
+	c := &Class{Protocol: map[flow.Proto]Protocol{flow.TCP: TCP, flow.UDP: UDP, flow.ICMP: ICMP, flow.ICMPv6: ICMP}[rec.Orig.Proto]}
+	if c.Protocol == "" {
+		return nil
+	}
+	f := &recorded{order: order, t: &talk{class: c, client: netip.AddrPortFrom(rec.Orig.Src, rec.Orig.SrcPort), host: netip.AddrPortFrom(rec.Orig.Dst, rec.Orig.DstPort),
+		seq: [2]uint32{1000, 5000}}}
+	if c.Protocol == ICMP {
+		f.t.client = netip.AddrPortFrom(rec.Orig.Src, rec.Orig.ICMPID)
+	}
+	start := rec.Start.UnixNano()
+	f.last = lastPacket(rec, r.end).UnixNano()
+	if c.Protocol == TCP {
+		f.steps = tcpSteps(rec, start, f.last)
+	} else {
+		f.steps = []step{{at: start}}
+		if rec.Assured {
+			f.steps = append(f.steps, step{at: start, side: 1}, step{at: start})
+		}
+		if f.last > start {
+			f.steps = append(f.steps, step{at: f.last})
+		}
+	}
+	if r.every > 0 && f.last > start {
+		f.every = max(int64(r.every), (f.last-start)/most)
+	}
+	return f
+}
+
+// lastPacket is when the flow's last packet came, as far as the record tells: its timer ran from then.
+func lastPacket(rec *flow.Record, end time.Time) time.Time {
+	last := rec.Start
+	if n := len(rec.At); n > 0 {
+		last = last.Add(rec.At[n-1])
+	}
+	guess := last
+	switch rec.Ended {
+	case flow.EndExpired:
+		guess = rec.End.Add(-rec.Timeout)
+	case flow.EndOpen:
+		guess = end
+	case flow.EndEvicted, flow.EndDeleted, flow.EndUnknown:
+		guess = rec.End
+	}
+	if guess.After(last) {
+		return guess
+	}
+	return last
+}
+
+// tcpSteps are the segments that take a connection through the recorded states.
+func tcpSteps(rec *flow.Record, start, last int64) []step {
+	var out []step
+	closing := false
+	for i, st := range rec.States {
+		at := start + int64(rec.At[i])
+		switch st {
+		case flow.TCPSynSent:
+			out = append(out, step{at: at, flags: packet.SYN})
+		case flow.TCPSynRecv:
+			out = append(out, step{at: at, side: 1, flags: packet.SYN | packet.ACK})
+		case flow.TCPFinWait:
+			out = append(out, step{at: at, flags: packet.FIN | packet.ACK})
+			closing = true
+		case flow.TCPCloseWait:
+			out = append(out, step{at: at, side: 1, flags: packet.ACK})
+		case flow.TCPLastAck:
+			out = append(out, step{at: at, side: 1, flags: packet.FIN | packet.ACK})
+		case flow.TCPClose:
+			out = append(out, step{at: at, flags: packet.RST | packet.ACK})
+			closing = true
+		default: // ESTABLISHED, TIME_WAIT
+			out = append(out, step{at: at, flags: packet.ACK})
+		}
+	}
+	if len(out) == 0 { // picked up in the middle
+		out = []step{{at: start, flags: packet.ACK}}
+	}
+	if !closing && last > out[len(out)-1].at && len(rec.States) > 0 && rec.States[len(rec.States)-1] != flow.TCPSynSent {
+		out = append(out, step{at: last, side: 1, flags: packet.ACK})
+	}
+	return out
+}
+
+// packet builds one packet of the flow.
+func (f *recorded) packet(b []byte, s step) []byte {
+	if f.t.class.Protocol == TCP {
+		return f.t.tcp(b, s.side, s.flags, 0)
+	}
+	return f.t.data(b, s.side, 0)
+}
