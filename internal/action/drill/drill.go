@@ -17,7 +17,6 @@ import (
 	"ctkeeper/internal/advice/diagnose"
 	"ctkeeper/internal/conntrack/filter"
 	"ctkeeper/internal/conntrack/rank"
-	"ctkeeper/internal/conntrack/settings"
 	"ctkeeper/internal/conntrack/snapshot"
 	"ctkeeper/internal/host/collect"
 	"ctkeeper/internal/host/ctnetlink"
@@ -74,28 +73,14 @@ const (
 	Again   Step = "again"
 )
 
-// ResourceError is a machine on which a rehearsal would do harm.
-type ResourceError struct {
-	Need, Available uint64 // bytes
-	Max             int64
-}
-
-// Error says what is missing.
-func (e *ResourceError) Error() string {
-	if e.Need == 0 {
-		return fmt.Sprintf("max is %d: a table of that size is not filled in a minute", e.Max)
-	}
-	return fmt.Sprintf("a full table of %d flows takes %d MiB, and %d MiB are available: a rehearsal leaves half of it free", e.Max, e.Need>>20, e.Available>>20)
-}
-
 const (
 	tries   = 5
 	patient = 700 * time.Millisecond // how long a try waits
 	// idleFor is the silence in seconds that the cure ends: longer than what TCP's default keepalive (7,875 s)
 	// leaves to a connection whose ends are alive.
 	idleFor = 8100
-	// largest is the max that is filled in well under a minute.
-	largest = 4 << 20
+	// atMost is how long a rehearsal takes at the very most.
+	atMost = time.Minute
 )
 
 // drill is one rehearsal under way.
@@ -112,10 +97,17 @@ type drill struct {
 func Run(ctx context.Context, step func(Step)) (rep Report, err error) {
 	d := &drill{step: step}
 	begin := time.Now()
+	ctx, stop := context.WithTimeoutCause(ctx, atMost, fmt.Errorf("not done within %s", atMost))
+	defer stop()
 	if err := d.checkRoom(ctx); err != nil {
 		return d.r, err
 	}
-	defer func() { err = errors.Join(err, d.close()) }()
+	defer func() {
+		if ctx.Err() != nil { // what ended it says more than the step that noticed
+			err = context.Cause(ctx)
+		}
+		err = errors.Join(err, d.close())
+	}()
 	for _, one := range []func(context.Context) error{d.prepare, d.room, d.fill, d.full, d.doctor, d.cure, d.again} {
 		if err := ctx.Err(); err != nil {
 			return d.r, err
@@ -126,27 +118,6 @@ func Run(ctx context.Context, step func(Step)) (rep Report, err error) {
 	}
 	d.r.Took = time.Since(begin)
 	return d.r, nil
-}
-
-// checkRoom refuses where the memory does not allow it.
-func (d *drill) checkRoom(ctx context.Context) error {
-	s, err := collect.Live(ctx, collect.Options{NoFlows: true, NoLog: true, NoLimits: true, Interval: -1})
-	if err != nil {
-		return err
-	}
-	if s.Machine.Max == nil {
-		return errors.New("nf_conntrack_max cannot be read: is the module loaded?")
-	}
-	limit, available := *s.Machine.Max, s.Host.MemAvailable
-	if limit <= 0 || limit > largest {
-		return &ResourceError{Max: limit}
-	}
-	kernel, _ := settings.ParseKernel(s.Host.Kernel)
-	d.r.Max, d.r.Memory = limit, uint64(limit)*settings.FlowBytes(kernel)
-	if d.r.Memory > available/2 {
-		return &ResourceError{Max: limit, Need: d.r.Memory, Available: available}
-	}
-	return nil
 }
 
 const port = "8080"
