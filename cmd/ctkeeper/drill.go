@@ -80,9 +80,17 @@ func (a *app) drillText(r drill.Report) {
 	say("drill_table", "max", r.Max, "bytes", r.Memory)
 	say("drill_before", "passed", r.Before.Made-r.Before.Failed, "made", r.Before.Made)
 	say("drill_full", "failed", r.Full.Failed, "made", r.Full.Made, "error", r.Full.Error)
-	say("drill_counters", "drop", r.Drop, "lines", r.LogLines)
-	if r.LogLine != "" {
+	say("drill_counters", "drop", r.Drop)
+	switch {
+	case r.LogLines == nil:
+		say("drill_log_unread")
+	case *r.LogLines > 0:
+		say("drill_log", "lines", *r.LogLines)
 		fmt.Fprintln(a.out, "   ", r.LogLine)
+	case r.LogUnnamed > 0:
+		say("drill_log_unnamed", "lines", r.LogUnnamed)
+	default:
+		say("drill_log_silent")
 	}
 	say("drill_doctor", "verdict", r.Verdict, "findings", strings.Join(r.Findings, ", "))
 	say("drill_cure", "deleted", r.Deleted)

@@ -32,10 +32,14 @@ type Report struct {
 	Before Tries `json:"before"`
 	Full   Tries `json:"full"`
 	After  Tries `json:"after"`
-	// Drop is what the kernel's counter rose by while the table was full, LogLines its messages.
-	Drop     uint64 `json:"drop"`
-	LogLines uint64 `json:"log_lines"`
-	LogLine  string `json:"log_line,omitempty"`
+	// Drop is what the kernel's counter rose by during the tries on the full table.
+	Drop uint64 `json:"drop"`
+	// LogLines are the kernel's messages about this table during the same tries, and LogLine the last of them;
+	// absent when the log could not be read. LogUnnamed are messages that name no namespace: Linux 6.14 and
+	// older name none, 6.18 leaves it out for the machine's first namespace only.
+	LogLines   *uint64 `json:"log_lines,omitempty"`
+	LogUnnamed uint64  `json:"log_lines_unnamed,omitempty"`
+	LogLine    string  `json:"log_line,omitempty"`
 	// Verdict and Findings are the doctor's, on the full table; Cured its verdict after the cure.
 	Verdict  string   `json:"verdict"`
 	Findings []string `json:"findings"`
@@ -222,6 +226,7 @@ func (d *drill) full(ctx context.Context) error {
 	d.r.Full = d.connect(ctx)
 	after, err := d.drops(ctx)
 	d.r.Drop = after - before
+	d.readLog()
 	return err
 }
 
@@ -253,21 +258,28 @@ func (d *drill) judge(ctx context.Context) (diagnose.Report, error) {
 		}
 	}
 	s.Log.Groups = own
-	d.readLog()
 	return diagnose.Diagnose(s), nil
 }
 
-// readLog takes the kernel's lines about the server's namespace since it was full.
+// readLog takes the kernel's lines about a full table since the tries on it began.
 func (d *drill) readLog() {
 	if d.tail == nil {
 		return
 	}
-	_, _ = d.tail.New(func(l kernlog.Line) { // lines that are lost are not shown
-		if l.NetnsInode == d.server.Inode {
-			d.r.LogLines++
+	var own uint64
+	_, err := d.tail.New(func(l kernlog.Line) {
+		switch {
+		case l.Kind != snapshot.LogTableFull:
+		case l.NetnsInode == d.server.Inode:
+			own++
 			d.r.LogLine = l.Text
+		case l.NetnsInode == 0:
+			d.r.LogUnnamed++
 		}
 	})
+	if err == nil {
+		d.r.LogLines = &own
+	}
 }
 
 func (d *drill) doctor(ctx context.Context) error {
