@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"ctkeeper/internal/conntrack/snapshot"
 	"ctkeeper/internal/surface/wording"
@@ -81,7 +82,7 @@ func Handler(source Source, o Options) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /", http.FileServerFS(static))
+	mux.Handle("GET /", pages(static))
 	mux.HandleFunc("GET /api/v1/snapshot", s.answer(s.snapshot))
 	mux.HandleFunc("GET /api/v1/flows", s.answer(s.flows))
 	mux.HandleFunc("GET /api/v1/findings", s.answer(s.findings))
@@ -95,6 +96,19 @@ func Handler(source Source, o Options) (http.Handler, error) {
 		mux.Handle("GET /metrics", o.Metrics)
 	}
 	return newGuard(mux, o), nil
+}
+
+// pages serves the embedded files. A path that no file system can hold is not found, as any other that names
+// nothing: http.FileServerFS alone calls it an error of the server.
+func pages(static fs.FS) http.Handler {
+	serve := http.FileServerFS(static)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !utf8.ValidString(r.URL.Path) {
+			http.NotFound(w, r)
+			return
+		}
+		serve.ServeHTTP(w, r)
+	})
 }
 
 // requestError is a request that makes no sense.

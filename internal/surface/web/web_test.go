@@ -246,7 +246,7 @@ func TestEvents(t *testing.T) {
 }
 
 func FuzzAPI(f *testing.F) {
-	for _, s := range []string{"/api/v1/history?last=5", "/api/v1/flows?by=src&namespace=%00", "/api/v1/incidents?from=1&to=2&limit=3", "/../../etc/passwd", "/api/v1/words?lang=fr"} {
+	for _, s := range []string{"/api/v1/history?last=5", "/api/v1/flows?by=src&namespace=%00", "/api/v1/incidents?from=1&to=2&limit=3", "/../../etc/passwd", "/api/v1/words?lang=fr", "/0%ff", "/\x00", "/0\xff"} {
 		f.Add("GET", s, "localhost", "")
 	}
 	h := handler(f, Options{Now: func() func() time.Time {
