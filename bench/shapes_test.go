@@ -56,6 +56,9 @@ type truth struct {
 	// reaped is when the count fell of itself for the first time, by more than packets explain; 0: never.
 	reaped int64
 	before int // flows in the table at the beginning
+	// begin is when the first packet was due; recorded are the flows that a recorder saw meanwhile.
+	begin    time.Time
+	recorded []flow.Record
 }
 
 // TestShapes sends traffic of many shapes through the running kernel and through the model, and compares.
@@ -72,7 +75,7 @@ func TestShapes(t *testing.T) {
 	for _, s := range all {
 		t.Run(s.name, func(t *testing.T) { s.compare(t, scale, &rows) })
 	}
-	t.Logf("\n| shape | packets | flows made | kernel's peak | predicted | error | refused | predicted |\n|---|---|---|---|---|---|---|---|\n%s", &rows)
+	t.Logf("\n| shape | packets | flows made | kernel's peak | predicted | error | from the record | refused | predicted |\n|---|---|---|---|---|---|---|---|---|\n%s", &rows)
 }
 
 // compare runs one shape and holds the prediction to the kernel.
@@ -114,7 +117,7 @@ func (s shape) once(t *testing.T, w *workload.Workload) (row, fault string) {
 	low, high := math.MaxInt, 0
 	var results []replay.Result
 	for _, phase := range s.phases(&k) {
-		r := s.predict(&k, phase)
+		r := s.predict(&k, phase, k.packetsFrom())
 		low, high = min(low, r.Peak), max(high, r.Peak)
 		results = append(results, r)
 	}
@@ -125,9 +128,13 @@ func (s shape) once(t *testing.T, w *workload.Workload) (row, fault string) {
 		predicted = fmt.Sprintf("%d…%d", low, high)
 		off = max(float64(low)/float64(k.peak)-1, 1-float64(high)/float64(k.peak), 0)
 	}
-	row = fmt.Sprintf("| %s | %d | %d | %d | %s | %.1f %% | %d | %d |\n", s.name, len(k.packets), r.Counters.New, k.peak, predicted, 100*off, k.refused, r.Counters.Refused)
+	least, most := s.bounds(&k)
+	row = fmt.Sprintf("| %s | %d | %d | %d | %s | %.1f %% | %d…%d | %d | %d |\n", s.name, len(k.packets), r.Counters.New, k.peak, predicted, 100*off, least, most, k.refused, r.Counters.Refused)
 	if math.Abs(off) > 0.02 {
 		fault = fmt.Sprintf("the kernel's peak was %d, predicted %s", k.peak, predicted)
+	}
+	if k.peak < int64(least) || k.peak > int64(most) {
+		fault += fmt.Sprintf(" the kernel's peak was %d, bounds from the record %d…%d", k.peak, least, most)
 	}
 	// Which flow is evicted is drawn by the kernel's hash: the number of refusals scatters as a sum of draws.
 	tries := float64(k.refused + k.evicted)
@@ -161,22 +168,48 @@ func (s shape) modelSettings() model.Settings {
 	return set
 }
 
-// predict replays the packets at the times at which the kernel got them.
-func (s shape) predict(k *truth, phase int64) replay.Result {
-	p := replay.New(replay.Options{Variants: []replay.Variant{{Profile: model.Linux618(), Settings: s.modelSettings()}}, GCPhase: phase})
-	start := k.packets[0].at
-	for i := range k.before {
-		orig := packet.Tuple{Src: [16]byte{172, 16, byte(i >> 16), byte(i >> 8)}, Dst: [16]byte{172, 20, 0, byte(i)}, SPort: 1000, DPort: 80, Proto: 6, Family: 4}
-		reply := packet.Tuple{Src: orig.Dst, Dst: orig.Src, SPort: 80, DPort: 1000, Proto: 6, Family: 4}
-		p.Load(replay.Loaded{Orig: orig, Reply: reply, Status: flow.Assured | flow.SeenReply | flow.Confirmed, State: flow.TCPEstablished, Created: start, Deadline: start + int64(24*time.Hour)})
-	}
+// source yields packets in order of time, and when the shape began by the same clock.
+type source struct {
+	next  func() (at int64, ip []byte, ok bool)
+	begin int64
+}
+
+// packetsFrom yields the packets at the times at which the kernel got them.
+func (k *truth) packetsFrom() source {
+	i := 0
+	return source{next: func() (int64, []byte, bool) {
+		if i == len(k.packets) {
+			return 0, nil, false
+		}
+		i++
+		return k.packets[i-1].at, k.packets[i-1].raw, true
+	}}
+}
+
+// predict replays packets through the model; phase is when the collector first passes, after the first packet.
+func (s shape) predict(k *truth, phase int64, from source) replay.Result {
+	first := from.begin + k.packets[0].at
+	var p *replay.Player
 	d := packet.NewDecoder(packet.Options{Checksums: true})
-	for _, one := range k.packets {
+	for at, raw, ok := from.next(); ok; at, raw, ok = from.next() {
+		if p == nil {
+			p = replay.New(replay.Options{Variants: []replay.Variant{{Profile: model.Linux618(), Settings: s.modelSettings()}}, GCPhase: max(phase+first-at, 1)})
+			load(p, k.before, at)
+		}
 		var pk packet.Packet
-		d.IP(one.at, one.raw, &pk)
-		p.Packet(one.at, &pk)
+		d.IP(at, raw, &pk)
+		p.Packet(at, &pk)
 	}
 	return p.Finish()[0]
+}
+
+// load puts flows into the model's table that no traffic belongs to.
+func load(p *replay.Player, n int, at int64) {
+	for i := range n {
+		orig := packet.Tuple{Src: [16]byte{172, 16, byte(i >> 16), byte(i >> 8)}, Dst: [16]byte{172, 20, 0, byte(i)}, SPort: 1000, DPort: 80, Proto: 6, Family: 4}
+		reply := packet.Tuple{Src: orig.Dst, Dst: orig.Src, SPort: 80, DPort: 1000, Proto: 6, Family: 4}
+		p.Load(replay.Loaded{Orig: orig, Reply: reply, Status: flow.Assured | flow.SeenReply | flow.Confirmed, State: flow.TCPEstablished, Created: at, Deadline: at + int64(24*time.Hour)})
+	}
 }
 
 // run sends the workload through the kernel in real time.
@@ -213,7 +246,11 @@ func (s shape) run(t *testing.T, w *workload.Workload) truth {
 		}
 	}
 	drops, evictions := counters(t, conn)
+	dir := t.TempDir()
+	stop := recordInto(t, k.Namespace(), dir)
 	s.send(t, k, conn, w, &out)
+	stop()
+	out.recorded = recordedIn(t, dir, out.begin)
 	d, e := counters(t, conn)
 	out.refused, out.evicted = d-drops, e-evictions
 	return out
@@ -222,6 +259,7 @@ func (s shape) run(t *testing.T, w *workload.Workload) truth {
 // send feeds the packets when they are due, and watches the count.
 func (s shape) send(t *testing.T, k *oracle.Kernel, conn *ctnetlink.Conn, w *workload.Workload, out *truth) {
 	begin := time.Now()
+	out.begin = begin
 	g := w.Packets(0)
 	at, ip, ok := g.Next()
 	var batch [][]byte

@@ -50,7 +50,7 @@ var fences = map[string][]string{
 	"github.com/prometheus":        {"surface/exporter"},
 	"charm.land":                   {"surface/term", "surface/tui"},
 	"github.com/spf13/cobra":       {"cmd"},
-	"os/exec":                      {"host/kernlog"},
+	"os/exec":                      {"host/kernlog", "lab/duckdb"},
 }
 
 type pkg struct {

@@ -18,29 +18,14 @@ func (m *Model) room(hash uint64, turn uint8) bool {
 	return false
 }
 
-// nodes is the hash range of a bucket: bucket = hash · buckets / 2³².
-func (m *Model) nodes(bucket uint64) (lo, hi uint64) {
-	n := uint64(max(m.set.Buckets, 1))
-	bucket %= n
-	return (bucket<<32 + n - 1) / n, ((bucket+1)<<32 + n - 1) / n
-}
-
-// node is where a tuple lies in the hash: its inverse lies half a circle on.
-func node(hash uint64, turn uint8) uint64 { return (hash>>32 + uint64(turn)<<31) & 0xffffffff }
-
-func (m *Model) bucket(hash uint64, turn uint8) uint64 {
-	return node(hash, turn) * uint64(max(m.set.Buckets, 1)) >> 32
-}
-
 // earlyDrop looks through eight buckets from the new tuple's on and evicts every flow of the first that
 // holds one not assured. Flows that expired go too but make no room by the kernel's reckoning.
 func (m *Model) earlyDrop(hash uint64, turn uint8) bool {
 	first := m.bucket(hash, turn)
 	for b := range uint64(8) {
-		lo, hi := m.nodes(first + b)
 		evicted := 0
 		for {
-			i, why, found := m.victim(lo, hi)
+			i, why, found := m.victim(first + b)
 			if !found {
 				break
 			}
@@ -60,9 +45,9 @@ func (m *Model) earlyDrop(hash uint64, turn uint8) bool {
 	return false
 }
 
-// victim finds a flow in a hash range that early drop may take.
-func (m *Model) victim(lo, hi uint64) (flow uint32, why Why, found bool) {
-	m.each(lo, hi, func(i uint32) bool {
+// victim finds a flow in a bucket that early drop may take.
+func (m *Model) victim(bucket uint64) (flow uint32, why Why, found bool) {
+	m.chain(bucket, func(i uint32) bool {
 		tr := m.arena.track(i)
 		switch {
 		case m.now >= tr.deadline:
@@ -86,8 +71,7 @@ func (m *Model) chainTooLong(hash uint64) bool {
 	limit := m.prof.ChainMin + int(m.random()%uint32(m.prof.ChainMax-m.prof.ChainMin+1))
 	for turn := range uint8(2) {
 		n := 0
-		lo, hi := m.nodes(m.bucket(hash, turn))
-		if !m.each(lo, hi, func(uint32) bool { n++; return n <= limit }) {
+		if !m.chain(m.bucket(hash, turn), func(uint32) bool { n++; return n <= limit }) {
 			return true
 		}
 	}

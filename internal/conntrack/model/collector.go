@@ -12,9 +12,9 @@ type collector struct {
 	begin int64 // of the pass under way
 	slot  uint32
 	busy  bool
-	early bool // a packet was refused: take what is not assured, or closing, over 95 %
-	took  bool // the pass under way does so
-	sum   int64
+	early bool  // a packet was refused: take what is not assured, or closing, over 95 %
+	took  bool  // the pass under way does so
+	mean  int64 // of the time left, in ticks, over the nodes met
 	nodes int64
 	least int64 // the earliest deadline met in the pass
 }
@@ -69,7 +69,7 @@ func (m *Model) idle(now int64) {
 func (m *Model) pass(at int64) {
 	g := &m.gc
 	if !g.busy {
-		*g = collector{next: g.next, begin: at, busy: true, early: g.early, took: g.early, sum: gcInitNodes * gcMax, nodes: gcInitNodes, least: 1 << 62}
+		*g = collector{next: g.next, begin: at, busy: true, early: g.early, took: g.early, mean: gcMax / gcTick, nodes: gcInitNodes, least: 1 << 62}
 	}
 	if g.slot = m.scan(at, g.slot, uint32(len(m.index.slots))); int(g.slot) < len(m.index.slots) {
 		g.next = at + gcTick
@@ -79,7 +79,7 @@ func (m *Model) pass(at int64) {
 		g.early = false
 	}
 	g.busy, g.slot = false, 0
-	pause := min(max(g.sum/g.nodes, gcMin), gcMax)
+	pause := min(max(g.mean*gcTick, gcMin), gcMax)
 	g.next = at + max(pause-(at-g.begin), gcTick)
 }
 
@@ -105,13 +105,22 @@ func (m *Model) scan(at int64, from, to uint32) uint32 {
 			m.stats.GCDropped++
 			m.remove(f, Collected, at)
 		default:
-			g.sum += 2 * min(max(left, gcMin), gcClamp)
-			g.nodes += 2
+			g.weigh(left)
 			g.least = min(g.least, tr.deadline)
 			i++
 		}
 	}
 	return to
+}
+
+// weigh takes a flow's time left into the mean, once for each of its two nodes. The kernel divides whole ticks:
+// what is left over is lost, and beyond some thousands of nodes the mean hardly moves.
+func (g *collector) weigh(left int64) {
+	ticks := min(max(left, gcMin), gcClamp) / gcTick
+	for range 2 {
+		g.nodes++
+		g.mean += (ticks - g.mean) / g.nodes
+	}
 }
 
 // crowded: the count is at 95 % of the limit, reckoned as the kernel does, in whole hundredths.

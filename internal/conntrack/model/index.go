@@ -115,23 +115,8 @@ func (m *Model) matchNAT(hd *head, k *packet.Key, turn uint8) (dir uint8, ok boo
 	return 1, turn == e.replyTurn && same(&e.reply, k)
 }
 
-// each calls f with every flow whose node lies in hash range [lo, hi), until f says no more. A flow has
-// two nodes as in the kernel: its hash, and its hash turned by half a circle for the other direction.
-func (m *Model) each(lo, hi uint64, f func(flow uint32) bool) bool {
-	for _, turn := range [2]uint64{0, 1 << 31} {
-		a := (lo + turn) & 0xffffffff
-		if b := a + hi - lo; b > 1<<32 {
-			if !m.eachPart(a, 1<<32, f) || !m.eachPart(0, b&0xffffffff, f) {
-				return false
-			}
-		} else if !m.eachPart(a, b, f) {
-			return false
-		}
-	}
-	return true
-}
-
-func (m *Model) eachPart(lo, hi uint64, f func(flow uint32) bool) bool {
+// eachIn calls f with every flow whose hash lies in [lo, hi), until f says no more.
+func (m *Model) eachIn(lo, hi uint64, f func(flow uint32) bool) bool {
 	if lo >= hi {
 		return true
 	}

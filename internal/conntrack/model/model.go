@@ -76,6 +76,7 @@ type Model struct {
 	prof    Profile
 	set     Settings
 	index   index
+	paired  pairing
 	arena   arena
 	extras  []extra
 	holes   []uint32 // free extras

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ctkeeper/internal/conntrack/flow"
+	"ctkeeper/internal/lab/duckdb"
 )
 
 func sameAddr(a, b netip.Addr) bool { return a == b }
@@ -200,33 +200,13 @@ func BenchmarkRecord(b *testing.B) {
 
 // TestRecordInDuckDB reads a record with an independent reader, without a hint.
 func TestRecordInDuckDB(t *testing.T) {
-	dir := os.Getenv("CTKEEPER_DUCKDB") // where @duckdb/node-api is installed; ./test.sh does it
-	if dir == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("CTKEEPER_DUCKDB is not set")
-		}
-		t.Skip("CTKEEPER_DUCKDB does not say where @duckdb/node-api is installed")
-	}
 	path := filepath.Join(t.TempDir(), "r.parquet")
 	all := traffic(5000)
 	all[7].Ended, all[7].End = flow.EndOpen, time.Time{}
 	writeRecords(t, path, all)
-	script := filepath.Join(dir, "query.mjs")
-	if err := os.WriteFile(script, []byte(`
-import { DuckDBInstance } from '@duckdb/node-api';
-const db = await (await DuckDBInstance.create(':memory:')).connect();
-const ask = async (q) => (await db.runAndReadAll(q)).getRowsJson();
-const f = "'" + process.argv[2] + "'";
-console.log(JSON.stringify(await ask("select count(*)::int, count(distinct src)::int > 1000, count(*) filter (where \"end\" is null)::int, min(dport), any_value(proto), "
-	+ "max(len(state_ms))::int, count(*) filter (where states = 'SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT LAST_ACK TIME_WAIT')::int, typeof(any_value(start)) from " + f)));
-`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("node", script, path).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if got, want := string(bytes.TrimSpace(out)), `[[5000,true,1,443,"tcp",6,5000,"TIMESTAMP WITH TIME ZONE"]]`; got != want {
+	got := duckdb.Rows(t, `select count(*)::int, count(distinct src)::int > 1000, count(*) filter (where "end" is null)::int, min(dport), any_value(proto),
+		max(len(state_ms))::int, count(*) filter (where states = 'SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT LAST_ACK TIME_WAIT')::int, typeof(any_value(start)) from '`+path+"'")
+	if want := `[[5000,true,1,443,"tcp",6,5000,"TIMESTAMP WITH TIME ZONE"]]`; got != want {
 		t.Errorf("DuckDB reads %s, want %s", got, want)
 	}
 }

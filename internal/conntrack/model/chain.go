@@ -1,0 +1,63 @@
+package model
+
+// A flow hangs in the chains of two buckets, as in the kernel: one tuple's and that of the inverse. The first
+// follows from the hash. The second is the first one's partner: buckets are paired by an affine map modulo
+// their number, so that neighbours have partners that lie apart, and what hangs in a bucket can be found
+// from the hash alone.
+
+// pairing is the map from a bucket to its partner, and back.
+type pairing struct{ n, there, back uint64 }
+
+// newPairing pairs n buckets: by the golden section, so that no few steps come back near, or the next factor that has an inverse.
+func newPairing(n uint64) pairing {
+	for f := n * 0x9e3779b9 >> 32; ; f++ {
+		if back, ok := inverse(f%n, n); ok || n == 1 {
+			return pairing{n, f % n, back}
+		}
+	}
+}
+
+// inverse returns x with a·x = 1 modulo n.
+func inverse(a, n uint64) (x uint64, ok bool) {
+	r, next := int64(n), int64(a)
+	t, nextT := int64(0), int64(1)
+	for next != 0 {
+		q := r / next
+		r, next = next, r-q*next
+		t, nextT = nextT, t-q*nextT
+	}
+	return uint64((t + int64(n)) % int64(n)), r == 1
+}
+
+// partner is the second bucket of what has b as its first, first the opposite.
+func (p pairing) partner(b uint64) uint64 { return (b*p.there + p.n/3) % p.n }
+func (p pairing) first(b uint64) uint64   { return (b + p.n - p.n/3) % p.n * p.back % p.n }
+
+// pairs is the pairing of the buckets that there are now.
+func (m *Model) pairs() pairing {
+	if n := uint64(max(m.set.Buckets, 1)); m.paired.n != n {
+		m.paired = newPairing(n)
+	}
+	return m.paired
+}
+
+// bucket is where a tuple hangs.
+func (m *Model) bucket(hash uint64, turn uint8) uint64 {
+	p := m.pairs()
+	b := hash >> 32 * p.n >> 32
+	if turn == 1 {
+		return p.partner(b)
+	}
+	return b
+}
+
+// chain calls f with every flow in a bucket's chain, until f says no more; buckets are counted round.
+func (m *Model) chain(bucket uint64, f func(flow uint32) bool) bool {
+	p := m.pairs()
+	for _, b := range [2]uint64{bucket % p.n, p.first(bucket % p.n)} {
+		if lo, hi := (b<<32+p.n-1)/p.n, ((b+1)<<32+p.n-1)/p.n; !m.eachIn(lo, hi, f) {
+			return false
+		}
+	}
+	return true
+}
