@@ -99,6 +99,7 @@ type contestant struct {
 	args  []string // of the program; nil: this binary in role
 	role  string
 	floor string // the row it is measured against
+	tells bool   // its flows and its peak of memory
 	cpu   []time.Duration
 	note  string
 }
@@ -118,7 +119,7 @@ func (c *contestant) run(t *testing.T, ns *lab.Namespace) {
 		t.Fatalf("%s: %v: %s", c.name, err, note.String())
 	}
 	c.cpu = append(c.cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
-	if c.args == nil {
+	if c.args == nil || c.tells {
 		c.note = strings.TrimSpace(note.String())
 	}
 }
@@ -148,6 +149,23 @@ func contestants(t *testing.T) []*contestant {
 	}
 	if tool, err := exec.LookPath("conntrack"); err == nil {
 		list = append(list, &contestant{name: "conntrack -L >/dev/null", args: []string{tool, "-L"}, floor: "C floor"})
+	}
+	if os.Getenv("CTKEEPER_BENCH") != "" {
+		list = append(list, peers(t)...)
+	}
+	return list
+}
+
+// peers are other Go libraries, built from their own module: they are fetched, so only a real run has them.
+func peers(t *testing.T) (list []*contestant) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "peers")
+	if out, err := exec.Command("go", "build", "-C", "peers", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Logf("without other Go libraries: %v: %s", err, out)
+		return nil
+	}
+	for _, library := range []string{"ti-mo", "vishvananda"} {
+		list = append(list, &contestant{name: library + ", ranked by source", args: []string{program, library}, floor: "C floor", tells: true})
 	}
 	return list
 }

@@ -109,7 +109,7 @@ func (s shape) compare(t *testing.T, scale float64, rows *strings.Builder) {
 	}
 }
 
-const attempts = 3
+const attempts = 4
 
 // once runs the shape and returns its row, and what was wrong.
 func (s shape) once(t *testing.T, w *workload.Workload) (row, fault string) {

@@ -138,7 +138,7 @@ func (r *Records) begin(rec *flow.Record, order int) *recorded {
 		f.t.client = netip.AddrPortFrom(rec.Orig.Src, rec.Orig.ICMPID)
 	}
 	start := rec.Start.UnixNano()
-	f.last = lastPacket(rec, r.end).UnixNano()
+	f.last = r.lastPacket(rec).UnixNano()
 	if c.Protocol == TCP {
 		f.steps = tcpSteps(rec, start, f.last)
 	} else {
@@ -156,8 +156,13 @@ func (r *Records) begin(rec *flow.Record, order int) *recorded {
 	return f
 }
 
-// lastPacket is when the flow's last packet came, as far as the record tells: its timer ran from then.
-func lastPacket(rec *flow.Record, end time.Time) time.Time {
+// reapLag is how long a flow may stay in the table after its timer ran out: the collector's longest pause.
+const reapLag = time.Minute
+
+// lastPacket is when the flow's last packet came, as far as the record tells: its timer ran from then. An
+// expired flow's end is when it was collected, so that the packet may have come sooner by the collector's lag:
+// Silent takes the soonest, Busy the latest.
+func (r *Records) lastPacket(rec *flow.Record) time.Time {
 	last := rec.Start
 	if n := len(rec.At); n > 0 {
 		last = last.Add(rec.At[n-1])
@@ -166,8 +171,11 @@ func lastPacket(rec *flow.Record, end time.Time) time.Time {
 	switch rec.Ended {
 	case flow.EndExpired:
 		guess = rec.End.Add(-rec.Timeout)
+		if r.every == 0 {
+			guess = guess.Add(-reapLag)
+		}
 	case flow.EndOpen:
-		guess = end
+		guess = r.end
 	case flow.EndEvicted, flow.EndDeleted, flow.EndUnknown:
 		guess = rec.End
 	}

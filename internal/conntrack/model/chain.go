@@ -61,3 +61,29 @@ func (m *Model) chain(bucket uint64, f func(flow uint32) bool) bool {
 	}
 	return true
 }
+
+// reap takes out what expired of the chain that a lookup walked: up to the flow that was found, newer ones
+// coming first, else all of it. The lookup's own slots and its neighbour bucket's stand for the chain's two
+// kinds of nodes: no memory is touched that lies far.
+func (m *Model) reap(hash uint64, found uint32, ok bool) {
+	n := uint64(max(m.set.Buckets, 1))
+	b := hash >> 32 * n >> 32
+	lo, hi := (b<<32+n-1)/n, min(((b+2)<<32+n-1)/n, 1<<32)
+	for {
+		var gone uint32
+		more := !m.eachIn(lo, hi, func(i uint32) bool {
+			gone = i
+			return m.now < m.arena.track(i).deadline || ok && (i == found || m.arena.head(i).created < m.arena.head(found).created)
+		})
+		if !more {
+			return
+		}
+		m.remove(gone, Expired, m.arena.track(gone).deadline)
+	}
+}
+
+// ends notes when a flow's timer will run out, so that soonest stays a lower bound of all.
+func (m *Model) ends(deadline int64) {
+	m.soonest = min(m.soonest, deadline)
+	m.gc.since = min(m.gc.since, deadline)
+}

@@ -17,6 +17,7 @@ type collector struct {
 	mean  int64 // of the time left, in ticks, over the nodes met
 	nodes int64
 	least int64 // the earliest deadline met in the pass
+	since int64 // the earliest set since the pass began
 }
 
 const (
@@ -51,7 +52,7 @@ func (m *Model) collect(now int64) {
 		} else {
 			m.oldPass(g.next)
 		}
-		if !g.busy && g.least > g.next && g.least < 1<<62 {
+		if !g.busy && m.prof.AdaptiveGC {
 			m.idle(now)
 		}
 	}
@@ -60,7 +61,7 @@ func (m *Model) collect(now int64) {
 // idle skips passes that would find nothing: no deadline lies before them.
 func (m *Model) idle(now int64) {
 	g := &m.gc
-	if quiet := min(now, g.least-gcClamp) - g.next; quiet > gcMax && m.prof.AdaptiveGC {
+	if quiet := min(now, m.soonest-gcClamp) - g.next; quiet > gcMax {
 		g.next += quiet / gcMax * gcMax
 	}
 }
@@ -69,7 +70,7 @@ func (m *Model) idle(now int64) {
 func (m *Model) pass(at int64) {
 	g := &m.gc
 	if !g.busy {
-		*g = collector{next: g.next, begin: at, busy: true, early: g.early, took: g.early, mean: gcMax / gcTick, nodes: gcInitNodes, least: 1 << 62}
+		*g = collector{next: g.next, begin: at, busy: true, early: g.early, took: g.early, mean: gcMax / gcTick, nodes: gcInitNodes, least: 1 << 62, since: 1 << 62}
 	}
 	if g.slot = m.scan(at, g.slot, uint32(len(m.index.slots))); int(g.slot) < len(m.index.slots) {
 		g.next = at + gcTick
@@ -78,7 +79,7 @@ func (m *Model) pass(at int64) {
 	if g.took {
 		g.early = false
 	}
-	g.busy, g.slot = false, 0
+	g.busy, g.slot, m.soonest = false, 0, min(g.least, g.since)
 	pause := min(max(g.mean*gcTick, gcMin), gcMax)
 	g.next = at + max(pause-(at-g.begin), gcTick)
 }
@@ -148,7 +149,6 @@ func (m *Model) oldPass(at int64) {
 		from = m.scan(at, from, to)
 	}
 	g.slot, g.early = to%n, false
-	g.least = 0
 	g.next = at + gcOldPause
 }
 
@@ -180,6 +180,7 @@ func (m *Model) Load(orig, reply packet.Tuple, status flow.Status, state flow.St
 		hd.flags |= hNAT
 		m.index.insert(uint32(rk.Hash(m.cfg.Seed)>>32), i)
 	}
+	m.ends(deadline)
 	m.insert(i, hd, tr, hash)
 	m.stats.New--
 	m.stats.Insert++

@@ -82,6 +82,7 @@ type Model struct {
 	holes   []uint32 // free extras
 	count   int
 	held    int
+	soonest int64 // no flow's timer runs out before
 	nextID  uint64
 	stats   Counters
 	gc      collector
@@ -106,7 +107,7 @@ func New(cfg Config) *Model {
 		m.set = Defaults(m.prof)
 	}
 	m.index, m.helpers = newIndex(cfg.Flows), newHelpers(cfg.Helpers)
-	m.gc.next = -1
+	m.gc.next, m.soonest = -1, 1<<62
 	return m
 }
 

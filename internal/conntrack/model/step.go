@@ -100,6 +100,9 @@ func tooShortForPorts(p *packet.Packet) bool { return len(p.Payload) < 4 }
 func (m *Model) track(p *packet.Packet) (v Verdict, repeat bool) {
 	s := step{p: p, now: m.now}
 	i, dir, ok := m.find(&p.Key, p.Hash, p.Turn)
+	if m.now >= m.soonest {
+		m.reap(p.Hash, i, ok)
+	}
 	if ok && m.now >= m.arena.track(i).deadline {
 		m.remove(i, Expired, m.arena.track(i).deadline)
 		ok = false
@@ -146,6 +149,7 @@ func (m *Model) finish(s *step, a accept) (v Verdict, repeat bool) {
 	v.Result = m.info(s)
 	if a == accepted && s.timeout != keepTimer {
 		s.tr.deadline = s.now + s.timeout
+		m.ends(s.tr.deadline)
 	}
 	if a != ignored && s.timeout != keepTimer {
 		m.account(s)

@@ -177,6 +177,32 @@ func TestExpiredFlowsCount(t *testing.T) {
 	}
 }
 
+// TestLookupsReap: each lookup takes out what expired in its chain, so that of E expired flows, each in two
+// chains of B, exp(-2 L / B) are left after L lookups.
+func TestLookupsReap(t *testing.T) {
+	const expired, lookups, buckets = 20000, 20000, 1 << 17
+	for seed := range uint64(4) {
+		s := model.Defaults(model.Linux618())
+		s.Buckets = buckets
+		m := model.New(model.Config{Settings: &s, Seed: seed, GCPhase: 1e12})
+		for i := range expired {
+			o, p := udpTuple(i)
+			m.Load(o, p, flow.Confirmed, flow.NoState, 1, 1e9)
+		}
+		d := packet.NewDecoder(packet.Options{Seed: seed})
+		var p packet.Packet
+		for i := range lookups {
+			d.IP(2e9, udp4(nil, i), &p)
+			m.Step(2e9, &p)
+		}
+		left := math.Exp(-2.0 * lookups / buckets)
+		want, sigma := expired*left, math.Sqrt(expired*left*(1-left))
+		if got := float64(m.Count() - lookups); math.Abs(got-want) > 5*sigma {
+			t.Errorf("seed %d: %.0f of %d expired flows are left, expected %.0f ± %.0f", seed, got, expired, want, sigma)
+		}
+	}
+}
+
 // TestCollectorTakesClosing: after a refusal the collector takes what is not assured, or closing, while
 // the count is over 95 % of the limit.
 func TestCollectorTakesClosing(t *testing.T) {

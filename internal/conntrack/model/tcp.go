@@ -263,6 +263,7 @@ func (m *Model) lowerAfterInvalid(s *step) {
 	left, unack := t.deadline-s.now, m.set.TCP[toUnack]
 	if left >= 120*second && left > unack {
 		t.deadline = s.now + unack
+		m.ends(t.deadline)
 		s.say(reasonLowered, uint8(last))
 		s.reason.n = uint32(unack / gcTick) // printed in ticks
 	}
