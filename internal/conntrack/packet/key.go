@@ -122,7 +122,8 @@ const (
 	mix2 = 0xd6e8feb86659fd93
 )
 
-// Hash mixes the key with a seed. Its upper half orders flows in the table.
+// Hash mixes the key with a seed. Its upper half orders flows in the table. The last round is what keeps
+// ports in sequence from falling at even distances, which would make chains shorter than chance does.
 func (k *Key) Hash(seed uint64) uint64 {
 	ports := uint64(k.APort)<<48 | uint64(k.BPort)<<32 | uint64(k.Proto)<<24 | uint64(k.Family)<<16 | uint64(k.Zone)
 	a, b := binary.LittleEndian.Uint64(k.A[:]), binary.LittleEndian.Uint64(k.B[:])
@@ -130,7 +131,7 @@ func (k *Key) Hash(seed uint64) uint64 {
 		a = fold(a^mix2, binary.LittleEndian.Uint64(k.A[8:])^mix1)
 		b = fold(b^mix1, binary.LittleEndian.Uint64(k.B[8:])^mix2)
 	}
-	return fold(fold(a^seed^mix1, b^mix2)^ports, seed^mix2)
+	return fold(fold(fold(a^seed^mix1, b^mix2)^ports, seed^mix2), mix1)
 }
 
 func fold(a, b uint64) uint64 {
