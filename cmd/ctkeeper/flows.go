@@ -43,7 +43,7 @@ func newFlowsList(a *app) *cobra.Command {
 		},
 	}
 	s.flags(cmd)
-	cmd.Flags().StringSliceVarP(&output, "output", "o", nil, "with --format conntrack: extended, id")
+	cmd.Flags().StringSliceVarP(&output, "output", "o", nil, "with --format conntrack: extended, id, ktimestamp, xml; or save")
 	return cmd
 }
 

@@ -9,11 +9,11 @@ func (e *Expectation) AppendText(b []byte) []byte {
 	b = appendTuple(b, &e.Tuple)
 	mask := e.Mask
 	mask.Proto = e.Tuple.Proto
-	b = appendTextAddr(append(b, "mask-src="...), mask.Src)
-	b = appendTextAddr(append(b, "mask-dst="...), mask.Dst)
+	b = append(appendHost(append(b, "mask-src="...), mask.Src), ' ')
+	b = append(appendHost(append(b, "mask-dst="...), mask.Dst), ' ')
 	b = appendPorts(b, &mask)
-	b = appendTextAddr(append(b, "master-src="...), e.Master.Src)
-	b = appendTextAddr(append(b, "master-dst="...), e.Master.Dst)
+	b = append(appendHost(append(b, "master-src="...), e.Master.Src), ' ')
+	b = append(appendHost(append(b, "master-dst="...), e.Master.Dst), ' ')
 	b = appendPorts(b, &e.Master)
 	if e.Zone != 0 {
 		b = appendNumber(b, "zone=", uint64(e.Zone))

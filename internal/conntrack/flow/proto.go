@@ -19,6 +19,13 @@ const (
 
 // String is the kernel's name for the protocol in /proc/net/nf_conntrack, or its number.
 func (p Proto) String() string {
+	if s := p.known(); s != "" {
+		return s
+	}
+	return strconv.Itoa(int(p))
+}
+
+func (p Proto) known() string {
 	switch p {
 	case ICMP:
 		return "icmp"
@@ -37,16 +44,15 @@ func (p Proto) String() string {
 	case UDPLite:
 		return "udplite"
 	}
-	return strconv.Itoa(int(p))
+	return ""
 }
 
 // Name is the protocol's name as /proc/net/nf_conntrack writes it: "unknown" for one that has none.
 func (p Proto) Name() string {
-	s := p.String()
-	if s[0] >= '0' && s[0] <= '9' {
-		return "unknown"
+	if s := p.known(); s != "" {
+		return s
 	}
-	return s
+	return "unknown"
 }
 
 // HasPorts reports whether tuples of this protocol carry ports.

@@ -1,5 +1,7 @@
 package flow
 
+import "math/bits"
+
 // Status is the kernel's status bit set; bit numbers are ABI.
 type Status uint32
 
@@ -38,6 +40,9 @@ func (s Status) Names() []string {
 	}
 	return names
 }
+
+// name is the kernel's name of one bit.
+func (s Status) name() string { return statusNames[bits.TrailingZeros32(uint32(s))] }
 
 // ParseStatus returns the bit of a kernel status name.
 func ParseStatus(name string) (Status, bool) {

@@ -103,5 +103,8 @@ func FuzzParseText(f *testing.F) {
 		if p := string(AppendText(nil, &again, TextOptions{Extended: fl.Family == IPv4 || fl.Family == IPv6, ID: true})); p != printed {
 			t.Fatalf("%q printed as %q, then as %q", line, printed, p)
 		}
+		if len(AppendSave(nil, &fl)) == 0 || len(AppendXML(nil, &fl, TextOptions{})) == 0 {
+			t.Fatalf("%q printed as nothing", line)
+		}
 	})
 }

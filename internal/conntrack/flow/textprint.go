@@ -10,6 +10,8 @@ import (
 type TextOptions struct {
 	Extended bool // the family first, as `-o extended`
 	ID       bool // the identity last, as `-o id`
+	// Times is the zone in whose time it is told when the flow began, as `-o ktimestamp`; nil leaves it out.
+	Times *time.Location
 	// Now is the time by which a flow's age is told when its start is known; zero leaves it out.
 	Now time.Time
 }
@@ -19,7 +21,7 @@ func AppendText(b []byte, fl *Flow, o TextOptions) []byte {
 	if o.Extended {
 		b = appendPadded(b, fl.Family.String(), uint64(fl.Family))
 	}
-	b = appendPadded(b, protoName(fl.Proto()), uint64(fl.Proto()))
+	b = appendPadded(b, fl.Proto().Name(), uint64(fl.Proto()))
 	if fl.Has(HasTimeout) {
 		b = append(strconv.AppendUint(b, uint64(fl.Timeout), 10), ' ')
 	}
@@ -37,14 +39,14 @@ func AppendText(b []byte, fl *Flow, o TextOptions) []byte {
 		b = appendZone(b, fl, ZoneReply, "zone-reply=")
 		b = appendCounters(b, fl, &fl.ReplyCount)
 	}
-	b = appendTail(b, fl, o)
+	b = appendTail(b, fl, &o)
 	if n := len(b); n > 0 && b[n-1] == ' ' {
 		b = b[:n-1]
 	}
 	return b
 }
 
-func appendTail(b []byte, fl *Flow, o TextOptions) []byte {
+func appendTail(b []byte, fl *Flow, o *TextOptions) []byte {
 	switch {
 	case fl.Status&HWOffload != 0:
 		b = append(b, "[HW_OFFLOAD] "...)
@@ -60,8 +62,8 @@ func appendTail(b []byte, fl *Flow, o TextOptions) []byte {
 		b = append(append(append(b, "secctx="...), fl.SecCtx...), ' ')
 	}
 	b = appendZone(b, fl, ZoneBoth, "zone=")
-	if fl.Has(HasTimestamp) && !o.Now.IsZero() && !fl.Start.IsZero() {
-		b = appendNumber(b, "delta-time=", uint64(max(0, o.Now.Sub(fl.Start)/time.Second)))
+	if fl.Has(HasTimestamp) {
+		b = appendTimes(b, fl, o)
 	}
 	if fl.Has(HasHelper) {
 		b = append(append(append(b, "helper="...), fl.Helper...), ' ')
@@ -75,30 +77,51 @@ func appendTail(b []byte, fl *Flow, o TextOptions) []byte {
 	return b
 }
 
+// appendTimes appends the age, and when the flow began and ended.
+func appendTimes(b []byte, fl *Flow, o *TextOptions) []byte {
+	if age, ok := fl.age(o.Now); ok {
+		b = appendNumber(b, "delta-time=", age)
+	}
+	if o.Times == nil {
+		return b
+	}
+	if !fl.Start.IsZero() {
+		b = append(fl.Start.In(o.Times).AppendFormat(append(b, "[start="...), time.ANSIC), "] "...)
+	}
+	if !fl.Stop.IsZero() {
+		b = append(fl.Stop.In(o.Times).AppendFormat(append(b, "[stop="...), time.ANSIC), "] "...)
+	}
+	return b
+}
+
+// age is how many seconds a flow lasted, or has lasted now. The clock's whole seconds are compared with
+// the start's, as the conntrack tool does: half a second may count as one.
+func (fl *Flow) age(now time.Time) (uint64, bool) {
+	switch {
+	case fl.Start.IsZero():
+		return 0, false
+	case !fl.Stop.IsZero():
+		return uint64(max(0, fl.Stop.Sub(fl.Start)/time.Second)), true
+	case now.IsZero():
+		return 0, false
+	}
+	return uint64(max(0, now.Unix()-fl.Start.Unix())), true
+}
+
 func appendNumber(b []byte, name string, n uint64) []byte {
 	return append(strconv.AppendUint(append(b, name...), n, 10), ' ')
 }
 
 // appendPadded appends a name padded to eight characters and a number.
 func appendPadded(b []byte, name string, n uint64) []byte {
-	b = append(b, name...)
-	for i := len(name); i < 8; i++ {
-		b = append(b, ' ')
-	}
-	return append(strconv.AppendUint(append(b, ' '), n, 10), ' ')
-}
-
-// protoName is the name that the text forms use: protocols without a tracker of their own have none.
-func protoName(p Proto) string {
-	if s := p.String(); s[0] > '9' {
-		return s
-	}
-	return "unknown"
+	const spaces = "         "
+	b = append(append(b, name...), spaces[min(len(name), 8):]...)
+	return append(strconv.AppendUint(b, n, 10), ' ')
 }
 
 func appendTuple(b []byte, t *Tuple) []byte {
-	b = appendTextAddr(append(b, "src="...), t.Src)
-	b = appendTextAddr(append(b, "dst="...), t.Dst)
+	b = append(appendHost(append(b, "src="...), t.Src), ' ')
+	b = append(appendHost(append(b, "dst="...), t.Dst), ' ')
 	return appendPorts(b, t)
 }
 
@@ -119,7 +142,18 @@ func appendPorts(b []byte, t *Tuple) []byte {
 	return b
 }
 
-func appendTextAddr(b []byte, a netip.Addr) []byte { return append(a.AppendTo(b), ' ') }
+// appendHost appends an address as the C library writes it: one whose first 96 bits are zero, and no
+// more, ends as an IPv4 address does.
+func appendHost(b []byte, a netip.Addr) []byte {
+	if !a.Is6() {
+		return a.AppendTo(b)
+	}
+	raw := a.As16()
+	if [12]byte(raw[:]) == [12]byte{} && (raw[12] != 0 || raw[13] != 0) {
+		return netip.AddrFrom4([4]byte(raw[12:])).AppendTo(append(b, "::"...))
+	}
+	return a.AppendTo(b)
+}
 
 func appendZone(b []byte, fl *Flow, dir ZoneDir, name string) []byte {
 	if fl.Has(HasZone) && fl.ZoneDir == dir {
