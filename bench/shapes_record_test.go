@@ -85,15 +85,25 @@ func recordedIn(t *testing.T, dir string, since time.Time) (all []flow.Record) {
 	return all
 }
 
-// bounds are what the peak may have been as far as the record tells, over the phases that are possible.
+// bounds are what the peak may have been as far as the record tells: over the phases that are possible, which
+// show in a record to about a second.
 func (s shape) bounds(k *truth) (least, most int) {
 	least = math.MaxInt
 	for _, between := range []workload.Between{workload.Silent, workload.Busy} {
-		for _, phase := range s.phases(k) {
+		for _, phase := range around(s.phases(k)) {
 			g := workload.FromRecords(slices.Clone(k.recorded), between, 600*time.Millisecond)
 			r := s.predict(k, phase, source{next: g.Next, begin: k.begin.UnixNano()})
 			least, most = min(least, r.Peak), max(most, r.Peak)
 		}
 	}
 	return least, most
+}
+
+// around adds a second on either side to a phase that is known.
+func around(phases []int64) []int64 {
+	if len(phases) != 1 {
+		return phases
+	}
+	second := int64(time.Second)
+	return []int64{max(phases[0]-second, 1), phases[0], phases[0] + second}
 }

@@ -135,6 +135,9 @@ func (a *app) serveOnce(ctx context.Context, c serveConfig, db *history.DB, log 
 		Pressure: float64(c.Pressure), Drift: drift, Changed: hooks.incident}
 	if db != nil {
 		so.Store = db
+		so.Past = func(ctx context.Context, namespace string, from, to time.Time) ([]snapshot.Sample, error) {
+			return db.Samples(ctx, namespace, from, to, 2000) // the minutes of a day
+		}
 	}
 	source := &serveSource{app: a, sampler: sample.New(host, so), db: db}
 	server, listener, err := a.server(c, source)

@@ -62,7 +62,10 @@ type Options struct {
 	// Drift tells which running settings differ from what the next boot will set, by namespace inode;
 	// nil: not watched.
 	Drift func(ctx context.Context) map[uint64][]snapshot.Drifted
-	// Ended is told of every incident when it opens and when it closes.
+	// Past reads samples that were kept, oldest first: the day before tells whether a table that fills every
+	// morning will be full today. nil: the forecast knows the last minutes only.
+	Past func(ctx context.Context, namespace string, from, to time.Time) ([]snapshot.Sample, error)
+	// Changed is told of every incident when it opens and when it closes.
 	Changed func(snapshot.Incident)
 }
 
@@ -86,6 +89,7 @@ const (
 	discoverEvery = 30 * time.Second
 	settingsEvery = 60 * time.Second
 	driftEvery    = 5 * time.Minute
+	pastEvery     = 10 * time.Minute
 	fullRate      = 8 // namespaces that are read at every sample; more take turns
 )
 
@@ -114,7 +118,7 @@ func (s *Sampler) Run(ctx context.Context) {
 	s.cost.begin(time.Now(), s.host.CPU())
 	tick := time.NewTicker(s.o.Every)
 	defer tick.Stop()
-	var discovered, drifted time.Time
+	var discovered, drifted, remembered time.Time
 	for n := 0; ctx.Err() == nil; n++ {
 		now := time.Now()
 		if now.Sub(discovered) >= discoverEvery {
@@ -124,6 +128,10 @@ func (s *Sampler) Run(ctx context.Context) {
 		if s.o.Drift != nil && now.Sub(drifted) >= driftEvery {
 			s.drift(ctx)
 			drifted = now
+		}
+		if s.o.Past != nil && now.Sub(remembered) >= pastEvery {
+			s.remember(ctx, now)
+			remembered = now
 		}
 		s.sampleAll(ctx, n)
 		if n == 0 {

@@ -24,6 +24,7 @@ type watched struct {
 	refused    uint64
 	buckets    int64
 	ring       []snapshot.Sample // oldest first
+	past       []demand.Point    // of the day that ended when the ring began, and the ring's time on that day
 	flows      *snapshot.Flows
 	flowsAt    time.Time
 	expects    *int64
@@ -107,7 +108,7 @@ func anyCounter(c map[string]uint64) bool {
 	return false
 }
 
-// forecast judges the last minutes.
+// forecast judges the last minutes, by the day before where today is like it.
 func (w *watched) forecast() *snapshot.Forecast {
 	if len(w.ring) == 0 {
 		return nil
@@ -116,7 +117,11 @@ func (w *watched) forecast() *snapshot.Forecast {
 	for _, s := range w.ring {
 		points = append(points, demand.Point{At: s.At, Count: float64(s.Count)})
 	}
-	f := demand.Fill(points, float64(w.ring[len(w.ring)-1].Max))
+	limit := float64(w.ring[len(w.ring)-1].Max)
+	f, ok := demand.Daily(points, w.past, day, limit)
+	if !ok {
+		f = demand.Fill(points, limit)
+	}
 	out := &snapshot.Forecast{Trend: string(f.Trend), Rate: f.Rate}
 	if f.Trend == demand.Filling {
 		full, soonest, latest := f.Full.Seconds(), f.Soonest.Seconds(), f.Latest.Seconds()

@@ -53,7 +53,8 @@ const (
 
 // Fill judges points in the order of their times against a limit: the slope is the median of the slopes
 // between all pairs of points (Theil and Sen), which a burst that came and went does not move, and its
-// bounds are those of Kendall's rank statistic. A rise whose last third is level has levelled off.
+// bounds are those of Kendall's rank statistic. A rise whose last third is level has levelled off, and so has one
+// whose last third is a step.
 func Fill(points []Point, limit float64) Forecast {
 	n := len(points)
 	if n < minPoints || limit <= 0 || !points[n-1].At.After(points[0].At) {
@@ -76,19 +77,60 @@ func Fill(points []Point, limit float64) Forecast {
 	}
 	last := points[n-max(n/3, minPoints/2):]
 	rate, low, high, rises := slope(last)
-	if !rises || rate*span < minRise*limit {
+	if !rises || rate*span < minRise*limit || stepped(last, rate) {
 		return f
 	}
 	// The newest third tells the present rate: a curve's earlier slope is history.
 	f.Rate, f.RateLow, f.RateHigh = rate, low, high
 	f.Trend = Filling
-	f.Full = seconds((limit - now) / rate)
-	f.Soonest, f.Latest = seconds((limit-now)/high), seconds((limit-now)/low)
+	left := limit - level(last, rate)
+	f.Full = seconds(left / rate)
+	f.Soonest, f.Latest = seconds(left/high), seconds(left/low)
 	return f
 }
 
+// level is where the line through points stands at the newest: the median of what each point says, less
+// noisy than the newest itself.
+func level(points []Point, rate float64) float64 {
+	now := points[len(points)-1].At
+	all := make([]float64, 0, len(points))
+	for _, p := range points {
+		all = append(all, p.Count+rate*now.Sub(p.At).Seconds())
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+// stepped reports whether one step between two levels explains points better than a line that rises.
+func stepped(points []Point, rate float64) bool {
+	points = thin(points)
+	newest, top := points[len(points)-1].At, level(points, rate)
+	line := 0.0
+	for _, p := range points {
+		line += math.Abs(p.Count - (top - rate*newest.Sub(p.At).Seconds()))
+	}
+	step := math.Inf(1)
+	for k := 1; k < len(points); k++ {
+		step = min(step, spread(points[:k])+spread(points[k:]))
+	}
+	return step < 0.9*line
+}
+
+// spread is the sum of the distances from the median.
+func spread(points []Point) (sum float64) {
+	all := make([]float64, 0, len(points))
+	for _, p := range points {
+		all = append(all, p.Count)
+	}
+	slices.Sort(all)
+	for _, c := range all {
+		sum += math.Abs(c - all[len(all)/2])
+	}
+	return sum
+}
+
 func seconds(s float64) time.Duration {
-	return time.Duration(min(s, 1e9) * float64(time.Second))
+	return time.Duration(min(max(s, 0), 1e9) * float64(time.Second))
 }
 
 // maxPoints bounds the work: more points than this are thinned evenly.
