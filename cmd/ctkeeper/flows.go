@@ -14,7 +14,10 @@ const flowsListLong = `Print the flows that FILTER selects, as they are read: me
 FILTER is an expression ("src 10.0.0.0/8 and dport 443 and not assured and idle > 1h"); the
 conntrack tool's selection options mean the same as there and join it with "and".
 
-An address for -n, -g or -j is joined by an equals sign (-n=192.0.2.1); alone they mean any.`
+An address for -n, -g or -j is joined by an equals sign (-n=192.0.2.1); alone they mean any.
+
+-z --yes resets every flow's counters as it prints them: whoever accounts by them loses what was counted.
+Without --yes nothing is reset.`
 
 func newFlows(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "flows", Short: "The flows in the table"}
@@ -25,26 +28,48 @@ func newFlows(a *app) *cobra.Command {
 func newFlowsList(a *app) *cobra.Command {
 	var s flowSelection
 	var output []string
+	var yes bool
 	cmd := &cobra.Command{
 		Use:     "list [FILTER…]",
 		Short:   "Print flows",
 		Long:    flowsListLong,
 		Example: "  ctkeeper flows list src 10.0.0.0/8 and state SYN_SENT\n  ctkeeper flows list -p tcp --dport 443 --format jsonl",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			zero := s.zero
+			s.zero = false
 			f, err := s.filter(args)
 			if err != nil {
 				return err
+			}
+			if err := a.mayZero(zero, yes, f); err != nil {
+				return usageError{err}
 			}
 			p, err := a.flowPrinter(output)
 			if err != nil {
 				return err
 			}
-			return a.flowsList(cmd.Context(), f, p)
+			return a.flowsList(cmd.Context(), readOptions{filter: f, zero: zero && yes}, zero && !yes, p)
 		},
 	}
 	s.flags(cmd)
+	cmd.Flags().Lookup("zero").Usage = "reset every flow's counters as they are printed; needs --yes"
+	cmd.Flags().BoolVar(&yes, "yes", false, "with -z: do it")
 	cmd.Flags().StringSliceVarP(&output, "output", "o", nil, "with --format conntrack: extended, id, ktimestamp, xml; or save")
 	return cmd
+}
+
+// mayZero refuses to reset counters where that makes no sense. The kernel resets what it gives, so that a
+// filter would reset flows that are never printed.
+func (a *app) mayZero(zero, yes bool, f filter.Filter) error {
+	switch {
+	case yes && !zero:
+		return errors.New("--yes: only with -z")
+	case zero && !f.All():
+		return errors.New("-z: not with a filter")
+	case zero && a.from != "":
+		return errors.New("--from: a copied table cannot be changed")
+	}
+	return nil
 }
 
 // flowSelection is what the options and arguments of a command select.

@@ -23,17 +23,17 @@ var tableFiles = [...]string{"nf_conntrack", "ip_conntrack"}
 // settingDirs are where the settings of a table are, with what their names begin with.
 var settingDirs = [...][2]string{{"/proc/sys/net/netfilter", "nf_conntrack_"}, {"/proc/sys/net/ipv4/netfilter", "ip_conntrack_"}}
 
-func (a *app) flowsList(ctx context.Context, f filter.Filter, p *flowPrinter) error {
+// flowsList prints flows. plan: counters would have been reset, but nobody confirmed it.
+func (a *app) flowsList(ctx context.Context, o readOptions, plan bool, p *flowPrinter) error {
 	err := p.begin()
 	if err == nil {
-		err = a.eachFlow(ctx, f, p.print)
+		err = a.inTable(ctx, func(t *flowTable) error { return t.each(ctx, o, p.print) })
 	}
-	return errors.Join(err, p.end(err == nil))
-}
-
-// eachFlow gives the flows of the chosen table that the filter selects.
-func (a *app) eachFlow(ctx context.Context, f filter.Filter, fn func(*flow.Flow) error) error {
-	return a.inTable(ctx, func(t *flowTable) error { return t.each(ctx, readOptions{filter: f}, fn) })
+	err = errors.Join(err, p.end(err == nil))
+	if err == nil && plan {
+		return hintError{errors.New("no counter was reset: not confirmed"), []string{"--yes"}}
+	}
+	return err
 }
 
 // flowTable is one table that flows are read from, by the thread that stands in its namespace.
@@ -53,6 +53,7 @@ type flowTable struct {
 type readOptions struct {
 	filter filter.Filter
 	fields flow.Fields // 0: all
+	zero   bool        // reset the counters
 	// restart forgets what was read, to read the table again when it changed under the reading.
 	restart func()
 }
@@ -114,7 +115,7 @@ func (t *flowTable) each(ctx context.Context, o readOptions, fn func(*flow.Flow)
 	}
 	began := false
 	err := t.netlink(ctx, o, func(fl *flow.Flow) error { began = true; return fn(fl) })
-	if began || !errors.Is(err, ctnetlink.ErrPermission) && !errors.Is(err, ctnetlink.ErrUnsupported) {
+	if began || o.zero || !errors.Is(err, ctnetlink.ErrPermission) && !errors.Is(err, ctnetlink.ErrUnsupported) {
 		return err
 	}
 	if textErr := t.text(ctx, o, fn); textErr != nil {
@@ -129,7 +130,7 @@ func (t *flowTable) netlink(ctx context.Context, o readOptions, fn func(*flow.Fl
 	if err != nil {
 		return err
 	}
-	res, err := c.Dump(ctx, ctnetlink.DumpOptions{Filter: o.filter, Idle: t.timeouts().Idle, Fields: o.fields, Restart: o.restart}, fn)
+	res, err := c.Dump(ctx, ctnetlink.DumpOptions{Filter: o.filter, Idle: t.timeouts().Idle, Fields: o.fields, Restart: o.restart, Zero: o.zero}, fn)
 	if err = errors.Join(err, c.Close()); err != nil {
 		return err
 	}

@@ -36,6 +36,17 @@ type DumpOptions struct {
 	Retries int
 	// InUser keeps the filter from the kernel.
 	InUser bool
+	// Zero resets each flow's counters as they are read. The kernel does so a buffer ahead: where the dump
+	// is left, counters are lost that were never given. Not with a filter, another table or Restart.
+	Zero bool
+}
+
+// zeroable refuses what would reset counters that the caller never sees.
+func (o *DumpOptions) zeroable() error {
+	if o.Zero && (!o.Filter.All() || o.Restart != nil || o.Table != TableConntrack) {
+		return errors.New("reset counters: only of the whole table, read once")
+	}
+	return nil
 }
 
 // Inconsistency says why a dump may not show the table as it was.
@@ -71,6 +82,9 @@ func (c *Conn) Dump(ctx context.Context, o DumpOptions, fn func(*flow.Flow) erro
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var result DumpResult
+	if err := o.zeroable(); err != nil {
+		return result, err
+	}
 	st, err := c.stats(ctx)
 	if err != nil && (c.sock == nil || ctx.Err() != nil || errors.Is(err, ErrPermission)) {
 		return result, err
@@ -153,6 +167,9 @@ func refusesFilter(err error) bool {
 
 func (d *dump) pass(ctx context.Context, k kernelFilter) error {
 	typ := map[Table]uint16{TableConntrack: msgGet, TableDying: msgGetDying, TableUnconfirmed: msgGetUnconfirmed}[d.o.Table]
+	if d.o.Zero {
+		typ = msgGetCtrZero
+	}
 	return d.c.ask(ctx, "dump", subsysCT|typ, unix.NLM_F_DUMP, uint8(k.family), k.version(), k.append, d.take)
 }
 
