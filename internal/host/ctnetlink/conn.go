@@ -14,15 +14,17 @@ const bufferSize = 32 << 10
 // Options of a connection. The zero value is the default.
 type Options struct {
 	// Buckets reads the present number of hash buckets, by which a dump tells that the table was
-	// resized under it. The default reads /proc/sys/net/netfilter/nf_conntrack_buckets.
+	// resized under it. The default reads /proc/sys/net/netfilter/nf_conntrack_buckets, and watches who
+	// writes it.
 	Buckets func() (uint64, error)
 }
 
 // Conn is a connection to ctnetlink in one network namespace. One call at a time works; others wait.
 type Conn struct {
 	mu      sync.Mutex
-	sock    *socket // nil when closed
-	buckets func() (uint64, error)
+	sock    *socket                // nil when closed
+	buckets func() (uint64, error) // nil: the kernel's
+	filled  func()                 // called after each answer of the kernel, before it is read; may be nil
 	seq     uint32
 	buf     []byte
 	out     []byte
@@ -34,9 +36,6 @@ func Dial(o Options) (*Conn, error) {
 	s, err := openSocket()
 	if err != nil {
 		return nil, err
-	}
-	if o.Buckets == nil {
-		o.Buckets = readBuckets
 	}
 	return &Conn{sock: s, buckets: o.Buckets, buf: make([]byte, bufferSize)}, nil
 }
@@ -84,6 +83,9 @@ func (c *Conn) ask(ctx context.Context, op string, typ, flags uint16, family, ve
 		if err != nil {
 			c.abandon()
 			return recvError(op, err)
+		}
+		if c.filled != nil {
+			c.filled()
 		}
 		done, err := c.messages(op, c.buf[:n], take)
 		if err != nil {

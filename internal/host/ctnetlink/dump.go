@@ -56,6 +56,7 @@ type Inconsistency string
 const (
 	Resized        Inconsistency = "resized"            // the number of buckets changed: rows are lost and doubled
 	Interrupted    Inconsistency = "interrupted"        // the kernel said so (NLM_F_DUMP_INTR)
+	BucketsWritten Inconsistency = "buckets_written"    // somebody wrote the number of buckets: perhaps resized, and back
 	BucketsUnknown Inconsistency = "buckets_unreadable" // a resize would not have been seen
 )
 
@@ -72,9 +73,6 @@ type DumpResult struct {
 	// the kernel does not tell.
 	Count *uint64
 }
-
-// checkEvery is how many entries pass between looks at the number of buckets.
-const checkEvery = 8192
 
 // Dump reads the table and calls fn for each flow; the flow is only good until fn returns, and fn must not
 // use the connection. An error from fn ends the dump and is returned.
@@ -97,6 +95,7 @@ func (c *Conn) Dump(ctx context.Context, o DumpOptions, fn func(*flow.Flow) erro
 		d := newDump(c, o, fn)
 		d.early = o.Restart != nil && result.Retried < o.Retries
 		err := d.run(ctx)
+		d.buckets.close()
 		result.Flows, result.Received, result.Filtered = d.flows, d.received, d.filtered
 		result.Why, result.Consistent = d.why, d.why == ""
 		if err != nil && !errors.Is(err, errAgain) {
@@ -121,7 +120,7 @@ type dump struct {
 	fl       flow.Flow
 	selects  bool
 	early    bool // end as soon as the pass is known to be bad
-	buckets  uint64
+	buckets  *buckets
 	flows    uint64
 	received uint64
 	filtered bool
@@ -129,7 +128,8 @@ type dump struct {
 }
 
 func newDump(c *Conn, o DumpOptions, fn func(*flow.Flow) error) *dump {
-	d := &dump{c: c, o: o, fn: fn, selects: !o.Filter.All()}
+	d := &dump{c: c, o: o, fn: fn, selects: !o.Filter.All(), buckets: openBuckets(c.buckets)}
+	d.why = d.buckets.why
 	c.dec.want = o.Fields
 	if o.Fields == 0 {
 		c.dec.want = flow.AllFields
@@ -137,10 +137,6 @@ func newDump(c *Conn, o DumpOptions, fn func(*flow.Flow) error) *dump {
 	if d.selects {
 		c.dec.want |= flow.HasReply | flow.HasStatus | flow.HasState | flow.HasTimeout | flow.HasMark |
 			flow.HasZone | flow.HasHelper | flow.HasCounters
-	}
-	var err error
-	if d.buckets, err = c.buckets(); err != nil {
-		d.why = BucketsUnknown
 	}
 	return d
 }
@@ -170,6 +166,8 @@ func (d *dump) pass(ctx context.Context, k kernelFilter) error {
 	if d.o.Zero {
 		typ = msgGetCtrZero
 	}
+	d.c.filled = d.checkBuckets
+	defer func() { d.c.filled = nil }()
 	return d.c.ask(ctx, "dump", subsysCT|typ, unix.NLM_F_DUMP, uint8(k.family), k.version(), k.append, d.take)
 }
 
@@ -181,9 +179,7 @@ func (d *dump) take(h header, msg []byte) error {
 	if h.flags&flagDumpFiltered != 0 {
 		d.filtered = true
 	}
-	if d.received++; d.received%checkEvery == 0 {
-		d.checkBuckets()
-	}
+	d.received++
 	if d.early && d.torn() {
 		return errAgain
 	}
@@ -200,17 +196,19 @@ func (d *dump) take(h header, msg []byte) error {
 	return d.fn(&d.fl)
 }
 
-// torn reports whether rows are known to be missing or double.
-func (d *dump) torn() bool { return d.why == Resized || d.why == Interrupted }
+// torn reports whether rows may be missing or double.
+func (d *dump) torn() bool {
+	return d.why == Resized || d.why == BucketsWritten || d.why == Interrupted
+}
 
+// checkBuckets looks whether the table was resized. It is called between any two answers of the kernel:
+// the table is walked while an answer is made, and stays where it is between them.
 func (d *dump) checkBuckets() {
-	if d.why == BucketsUnknown {
+	if d.torn() {
 		return
 	}
-	if now, err := d.c.buckets(); err != nil {
-		d.bad(BucketsUnknown)
-	} else if now != d.buckets {
-		d.bad(Resized)
+	if why := d.buckets.check(); why != "" {
+		d.bad(why)
 	}
 }
 
