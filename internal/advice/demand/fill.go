@@ -1,5 +1,8 @@
-// Package demand turns samples of a table into what it will need: how it fills, and when it will be full.
-// Arrivals and lifetimes by class are advice/replay's and the record's matter.
+// Package demand turns samples of a table and recordings of its flows into what it will need: how it fills
+// and when it will be full ([Fill]); which services bring how many flows, for how long and how idle
+// ([Counter]); how high it stands, with what confidence ([PeakOf]).
+//
+// It reads no file and replays nothing.
 package demand
 
 import (

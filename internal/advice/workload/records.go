@@ -159,28 +159,14 @@ func (r *Records) begin(rec *flow.Record, order int) *recorded {
 // reapLag is how long a flow may stay in the table after its timer ran out: the collector's longest pause.
 const reapLag = time.Minute
 
-// lastPacket is when the flow's last packet came, as far as the record tells: its timer ran from then. An
-// expired flow's end is when it was collected, so that the packet may have come sooner by the collector's lag:
-// Silent takes the soonest, Busy the latest.
+// lastPacket is when the flow's last packet came. An expired flow's end is when it was collected, so that the
+// packet may have come sooner by the collector's lag: Silent takes the soonest, Busy the latest.
 func (r *Records) lastPacket(rec *flow.Record) time.Time {
-	last := rec.Start
-	if n := len(rec.At); n > 0 {
-		last = last.Add(rec.At[n-1])
-	}
-	guess := last
-	switch rec.Ended {
-	case flow.EndExpired:
-		guess = rec.End.Add(-rec.Timeout)
-		if r.every == 0 {
-			guess = guess.Add(-reapLag)
+	last := rec.LastPacket(r.end)
+	if r.every == 0 && rec.Ended == flow.EndExpired {
+		if last = last.Add(-reapLag); last.Before(rec.LastKnown()) {
+			return rec.LastKnown()
 		}
-	case flow.EndOpen:
-		guess = r.end
-	case flow.EndEvicted, flow.EndDeleted, flow.EndUnknown:
-		guess = rec.End
-	}
-	if guess.After(last) {
-		return guess
 	}
 	return last
 }

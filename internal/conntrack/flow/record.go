@@ -48,3 +48,30 @@ func (r *Record) Map(f func(netip.Addr) netip.Addr) {
 		*a = f(*a)
 	}
 }
+
+// LastPacket is when the flow's last packet came, as far as the record tells: its timer ran from then. Of a
+// flow that is still open it may be as late as end, when the recording was over.
+func (r *Record) LastPacket(end time.Time) time.Time {
+	last := r.LastKnown()
+	guess := last
+	switch r.Ended {
+	case EndExpired:
+		guess = r.End.Add(-r.Timeout)
+	case EndOpen:
+		guess = end
+	case EndEvicted, EndDeleted, EndUnknown:
+		guess = r.End
+	}
+	if guess.After(last) {
+		return guess
+	}
+	return last
+}
+
+// LastKnown is the last time at which a packet is known to have come: one that changed the state.
+func (r *Record) LastKnown() time.Time {
+	if n := len(r.At); n > 0 {
+		return r.Start.Add(r.At[n-1])
+	}
+	return r.Start
+}

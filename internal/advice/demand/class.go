@@ -1,0 +1,202 @@
+package demand
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"ctkeeper/internal/conntrack/flow"
+)
+
+// Outcome is how flows of a class went.
+type Outcome string
+
+// Outcomes.
+const (
+	Closed     Outcome = "closed"     // by their own packets
+	Silent     Outcome = "silent"     // answered once, then nothing until the timer ran out
+	Unanswered Outcome = "unanswered" // nobody answered, or the handshake never ended
+	Open       Outcome = "open"       // not ended when the record did
+	Removed    Outcome = "removed"    // evicted or deleted, or their end was lost
+)
+
+// Service is a protocol and the port that flows are opened to; 0 where there are no ports.
+type Service struct {
+	Proto flow.Proto
+	Port  uint16
+}
+
+// String is "tcp 443".
+func (s Service) String() string {
+	if s.Port == 0 {
+		return s.Proto.String()
+	}
+	return fmt.Sprintf("%s %d", s.Proto, s.Port)
+}
+
+// MarshalText writes it as String does.
+func (s Service) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Class is the flows of one service and outcome.
+type Class struct {
+	Service Service `json:"service"`
+	// Others are services beyond those that are counted singly; Service then holds the protocol alone.
+	Others  bool    `json:"others,omitempty"`
+	Outcome Outcome `json:"outcome"`
+	Flows   uint64  `json:"flows"`
+	Rate    float64 `json:"rate"` // arrivals a second
+	// Lifetime is from the first packet to the last, in seconds.
+	Lifetime Quantiles `json:"lifetime"`
+	// Idle is the longest time between two packets of an answered flow, in seconds; absent when none had two.
+	Idle *Idle `json:"idle,omitempty"`
+	// Handshake is the longest time that a connection took to be established, in seconds.
+	Handshake float64 `json:"handshake,omitempty"`
+	// Share of all the time that flows spent in the table.
+	Share float64 `json:"share"`
+	// NAT tells that addresses of some were translated.
+	NAT bool `json:"nat,omitempty"`
+}
+
+// Idle is how long flows were idle and went on.
+type Idle struct {
+	Longest float64 `json:"longest"`
+	// Bound tells that it is the most that it can have been: a flow record has no packet times.
+	Bound bool `json:"bound,omitempty"`
+}
+
+// Quantiles of a class's flows; the first three are at most 5 % off.
+type Quantiles struct {
+	P50     float64 `json:"p50"`
+	P90     float64 `json:"p90"`
+	P99     float64 `json:"p99"`
+	Longest float64 `json:"longest"`
+}
+
+// Demand is what a recording shows of the traffic.
+type Demand struct {
+	From  time.Time `json:"from"`
+	To    time.Time `json:"to"`
+	Flows uint64    `json:"flows"`
+	// Classes by their share of the table, the greatest first.
+	Classes []Class `json:"classes"`
+}
+
+// Span is how long was recorded.
+func (d *Demand) Span() time.Duration { return d.To.Sub(d.From) }
+
+// Seen is one flow as a recording tells it.
+type Seen struct {
+	Service     Service
+	Outcome     Outcome
+	NAT         bool
+	First, Last time.Time // packets
+	In          time.Duration
+	Idle        time.Duration // the longest between two packets, once answered; 0: no two
+	IdleBound   bool          // Idle is the most that it can have been
+	Handshake   time.Duration
+}
+
+// Counter adds flows up by class.
+type Counter struct {
+	classes  map[classKey]*tally
+	from, to time.Time
+	flows    uint64
+	waiting  []openFlow
+}
+
+type classKey struct {
+	service Service
+	outcome Outcome
+	others  bool
+}
+
+// tally is a class in the making.
+type tally struct {
+	flows     uint64
+	lifetime  spread
+	in        time.Duration
+	idle      time.Duration
+	idleBound bool
+	handshake time.Duration
+	nat       bool
+}
+
+// maxClasses bounds the classes that are counted singly, as a scan of all ports would make many.
+const maxClasses = 4096
+
+// NewCounter starts with nothing.
+func NewCounter() *Counter { return &Counter{classes: map[classKey]*tally{}} }
+
+// Add counts one flow.
+func (c *Counter) Add(s Seen) {
+	c.reach(s.First)
+	c.reach(s.Last)
+	c.flows++
+	t := c.tally(classKey{service: s.Service, outcome: s.Outcome})
+	t.flows++
+	t.lifetime.add(s.Last.Sub(s.First))
+	t.in += s.In
+	t.nat = t.nat || s.NAT
+	t.handshake = max(t.handshake, s.Handshake)
+	if s.Idle > t.idle {
+		t.idle, t.idleBound = s.Idle, s.IdleBound
+	}
+}
+
+// reach widens the time that the recording covers.
+func (c *Counter) reach(at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	if c.from.IsZero() || at.Before(c.from) {
+		c.from = at
+	}
+	if at.After(c.to) {
+		c.to = at
+	}
+}
+
+func (c *Counter) tally(k classKey) *tally {
+	if t := c.classes[k]; t != nil {
+		return t
+	}
+	if len(c.classes) >= maxClasses {
+		k.service.Port, k.others = 0, true
+		if t := c.classes[k]; t != nil {
+			return t
+		}
+	}
+	t := &tally{}
+	c.classes[k] = t
+	return t
+}
+
+// Demand is what was counted.
+func (c *Counter) Demand() Demand {
+	c.settle()
+	d := Demand{From: c.from, To: c.to, Flows: c.flows, Classes: []Class{}}
+	span, all := d.Span().Seconds(), time.Duration(0)
+	for _, t := range c.classes {
+		all += t.in
+	}
+	for k, t := range c.classes {
+		one := Class{Service: k.service, Others: k.others, Outcome: k.outcome, Flows: t.flows, Lifetime: t.lifetime.quantiles(), NAT: t.nat,
+			Handshake: t.handshake.Seconds()}
+		if span > 0 {
+			one.Rate = float64(t.flows) / span
+		}
+		if all > 0 {
+			one.Share = float64(t.in) / float64(all)
+		}
+		if t.idle > 0 {
+			one.Idle = &Idle{Longest: t.idle.Seconds(), Bound: t.idleBound}
+		}
+		d.Classes = append(d.Classes, one)
+	}
+	slices.SortFunc(d.Classes, func(a, b Class) int {
+		return cmp.Or(cmp.Compare(b.Share, a.Share), cmp.Compare(b.Flows, a.Flows), cmp.Compare(a.Service.Proto, b.Service.Proto),
+			cmp.Compare(a.Service.Port, b.Service.Port), cmp.Compare(a.Outcome, b.Outcome))
+	})
+	return d
+}
