@@ -21,6 +21,8 @@ import (
 type Variant struct {
 	Profile  model.Profile
 	Settings model.Settings
+	// Policies treat services otherwise; the first that fits a packet holds.
+	Policies []Policy
 }
 
 // Options start a replay.

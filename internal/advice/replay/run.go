@@ -16,6 +16,8 @@ type run struct {
 	broken  broken
 	log     []string
 	lines   int64
+	// policies of services, before the settings.
+	policies []Policy
 
 	begun      bool
 	first, now int64
@@ -30,7 +32,7 @@ type run struct {
 const maxLogLines = 20
 
 func newRun(v Variant, o Options) *run {
-	r := &run{seed: o.Seed, max: v.Settings.Max, broken: newBroken(), refused: newRefusals()}
+	r := &run{seed: o.Seed, max: v.Settings.Max, policies: v.Policies, broken: newBroken(), refused: newRefusals()}
 	set := v.Settings
 	r.m = model.New(model.Config{Profile: v.Profile, Settings: &set, Seed: o.Seed, Flows: o.Flows, GCPhase: o.GCPhase, Helpers: o.Helpers, Ended: r.ended,
 		Logged: func(_ int64, line string) {
@@ -55,7 +57,10 @@ func (r *run) step(at int64, p *packet.Packet) model.Verdict {
 	if at > r.now {
 		r.advance(at)
 	}
-	v := r.m.Step(r.now, p)
+	v, tracked := r.track(p)
+	if !tracked {
+		return v
+	}
 	refused := uint64(0)
 	switch v.Result {
 	case model.NewFlow, model.Invalid:
@@ -67,6 +72,22 @@ func (r *run) step(at int64, p *packet.Packet) model.Verdict {
 	}
 	r.note(refused)
 	return v
+}
+
+// track steps the model, under the policy of the packet's service where it has one.
+func (r *run) track(p *packet.Packet) (v model.Verdict, tracked bool) {
+	if len(r.policies) == 0 {
+		return r.m.Step(r.now, p), true
+	}
+	notrack, back := r.policy(p)
+	if notrack {
+		return model.Verdict{Result: model.Untracked}, false
+	}
+	v = r.m.Step(r.now, p)
+	if back != nil {
+		back()
+	}
+	return v, true
 }
 
 // ended is told of every flow that leaves the table.
