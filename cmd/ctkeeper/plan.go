@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,7 +20,12 @@ import (
 
 const planLong = `Propose what to set, from what this host shows: each step with its reason, the source
 of the figure behind it, what it costs in memory, what it does to flows that exist, and what
-it would break. What is left alone says why. Nothing is changed; ` + "`ctkeeper apply`" + ` does it.`
+it would break. What is left alone says why. Nothing is changed; ` + "`ctkeeper apply`" + ` does it.
+
+With recordings (flow records of ctkeeper record, captures, described workloads) the plan is
+measured: every way to give the traffic room (the least max, shorter timeouts, timeouts for one
+service, one service untracked) is replayed on them, and what refuses nothing and breaks least
+is proposed. The table shows them all. See docs/plan.md.`
 
 // planFlags are what plan and apply share.
 type planFlags struct {
@@ -107,16 +113,18 @@ func last(s string) byte {
 
 func newPlan(a *app) *cobra.Command {
 	var f planFlags
+	var mf measureFlags
 	cmd := &cobra.Command{
-		Use:   "plan",
+		Use:   "plan [RECORDING...]",
 		Short: "What to set and why, and at what cost",
 		Long:  planLong,
 		Example: `  ctkeeper plan
   ctkeeper plan --memory-budget 1G --set tcp_timeout_established=43200
   ctkeeper plan --format json > plan.json
-  ctkeeper plan --format sysctl`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+  ctkeeper plan --format sysctl
+  ctkeeper plan /var/lib/ctkeeper/record/*.parquet --headroom 50%
+  ctkeeper plan traffic.pcap --format json > plan.json`,
+		RunE: func(cmd *cobra.Command, files []string) error {
 			o, err := f.options(false)
 			if err != nil {
 				return err
@@ -125,14 +133,23 @@ func newPlan(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var fault error
+			if len(files)+len(mf.workloads) > 0 {
+				m, unread, err := a.measure(cmd, s, files, &mf, o)
+				if err != nil {
+					return err
+				}
+				o.Measured, fault = &m, unread
+			}
 			p, err := a.makePlan(s, o)
 			if err != nil {
 				return err
 			}
-			return a.printPlan(p, f.command(a.netns))
+			return errors.Join(a.printPlan(p, f.command(a.netns, mf.words(files)...)), fault)
 		},
 	}
 	f.add(cmd)
+	mf.add(cmd)
 	return cmd
 }
 
@@ -169,13 +186,15 @@ func (a *app) printPlan(p plan.Plan, command string) error {
 }
 
 // command is what carries out the plan that these flags make.
-func (f *planFlags) command(namespace string) string {
+func (f *planFlags) command(namespace string, measured ...string) string {
 	words := []string{"ctkeeper apply"}
+	var where []string
 	if namespace != "" {
-		words = append(words, "--netns", namespace)
+		where = []string{"--netns", namespace}
+		words = append(words, where...)
 	}
-	if len(f.set) > 0 {
-		return "ctkeeper plan " + strings.Join(append(f.words(), "--format json > plan.json && "+strings.Join(append(words, "plan.json"), " ")), " ")
+	if len(f.set)+len(measured) > 0 {
+		return "ctkeeper plan " + strings.Join(append(slices.Concat(where, f.words(), measured), "--format json > plan.json && "+strings.Join(append(words, "plan.json"), " ")), " ")
 	}
 	return strings.Join(append(words, f.words()...), " ")
 }
@@ -202,9 +221,13 @@ func (p *page) plan(pl plan.Plan) {
 		host, _ = os.Hostname() // a nicety
 	}
 	p.wrap("", "", wording.Say(p.lang, message.New("plan_title", "host", host, "namespace", pl.Namespace)))
+	if pl.Measured != nil {
+		p.measured(pl.Measured)
+	}
 	for i, st := range pl.Steps {
 		p.planStep(i+1, st)
 	}
+	p.manual(pl.Manual)
 	if len(pl.Kept) > 0 {
 		p.WriteString("\n" + p.say("plan_kept") + "\n")
 	}

@@ -95,6 +95,7 @@ type playback struct {
 	helpers  []model.Helper
 	variants []variant
 	player   *replay.Player
+	observe  func(at int64, p *packet.Packet) // instead of the player
 	results  []replay.Result
 	trace    *tracer
 	decoder  *packet.Decoder
@@ -182,7 +183,7 @@ func (p *playback) pass(cmd *cobra.Command, b workload.Between) (fault, err erro
 func (p *playback) start() {
 	opts := replay.Options{Helpers: p.helpers}
 	for _, v := range p.variants {
-		opts.Variants = append(opts.Variants, replay.Variant{Profile: v.profile, Settings: v.settings})
+		opts.Variants = append(opts.Variants, replay.Variant{Profile: v.profile, Settings: v.settings, Policies: v.policies})
 	}
 	if p.options.trace {
 		p.trace = newTracer(p.app)
@@ -264,6 +265,10 @@ func (p *playback) packet(frame *capture.Frame) error {
 	var pk packet.Packet
 	p.decoder.IP(p.now, ip, &pk)
 	pk.Link, p.frame = tags, frame
+	if p.observe != nil {
+		p.observe(p.now, &pk)
+		return nil
+	}
 	p.player.Packet(p.now, &pk)
 	return p.traceErr
 }

@@ -9,6 +9,7 @@ import (
 
 	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/conntrack/settings"
+	"ctkeeper/internal/conntrack/snapshot"
 )
 
 // replayBase is what the first run uses, and where it came from.
@@ -35,6 +36,11 @@ func (a *app) replayBase(ctx context.Context, kernel string) (replayBase, error)
 	if err != nil {
 		return replayBase{}, err
 	}
+	return a.baseOf(s)
+}
+
+// baseOf takes the settings of a snapshot's first namespace.
+func (a *app) baseOf(s snapshot.Snapshot) (replayBase, error) {
 	b := replayBase{source: "host"}
 	if a.from != "" {
 		b.source = "snapshot"

@@ -9,6 +9,7 @@ import (
 
 	"ctkeeper/internal/advice/workload"
 	"ctkeeper/internal/conntrack/flow"
+	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/host/capture"
 )
 
@@ -58,8 +59,17 @@ func eachRecord(name string, fn func(flow.Record)) (err error) {
 // shortest is a time in which no timer of a live flow runs out under any variant.
 func (p *playback) shortest() time.Duration {
 	least := int64(time.Hour)
+	var all []*model.Settings
 	for i := range p.variants {
-		s := &p.variants[i].settings
+		v := &p.variants[i]
+		all = append(all, &v.settings)
+		for j := range v.policies {
+			if !v.policies[j].Notrack {
+				all = append(all, &v.policies[j].Settings)
+			}
+		}
+	}
+	for _, s := range all {
 		for _, name := range []string{"tcp_timeout_established", "tcp_timeout_max_retrans", "tcp_timeout_unacknowledged", "udp_timeout", "udp_timeout_stream",
 			"icmp_timeout", "icmpv6_timeout"} {
 			if v, ok := s.Get(name); ok && v > 0 {

@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"ctkeeper/internal/advice/replay"
 	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/conntrack/settings"
 )
@@ -28,6 +29,7 @@ type variant struct {
 	profile  model.Profile
 	kernel   settings.Kernel
 	settings model.Settings
+	policies []replay.Policy
 	changed  map[string]int64 // by logical name
 }
 

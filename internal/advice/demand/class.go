@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"ctkeeper/internal/conntrack/flow"
@@ -37,6 +39,25 @@ func (s Service) String() string {
 
 // MarshalText writes it as String does.
 func (s Service) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *Service) UnmarshalText(text []byte) error {
+	name, port, ported := strings.Cut(string(text), " ")
+	proto, ok := flow.ParseProto(name)
+	if !ok {
+		return fmt.Errorf("service %q: no such protocol", text)
+	}
+	*s = Service{Proto: proto}
+	if !ported {
+		return nil
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	s.Port = uint16(n)
+	if err != nil {
+		return fmt.Errorf("service %q: no such port", text)
+	}
+	return nil
+}
 
 // Class is the flows of one service and outcome.
 type Class struct {
@@ -80,6 +101,17 @@ type Demand struct {
 	Flows uint64    `json:"flows"`
 	// Classes by their share of the table, the greatest first.
 	Classes []Class `json:"classes"`
+	// Left is how many classes were left out.
+	Left int `json:"classes_left_out,omitempty"`
+}
+
+// Top is the demand with the n greatest classes alone.
+func (d Demand) Top(n int) Demand {
+	if len(d.Classes) > n {
+		d.Left += len(d.Classes) - n
+		d.Classes = d.Classes[:n]
+	}
+	return d
 }
 
 // Span is how long was recorded.

@@ -32,8 +32,12 @@ type Plan struct {
 	Memory  Memory `json:"memory"`
 	Steps   []Step `json:"steps"`
 	// Kept is what was looked at and left alone.
-	Kept  []Kept            `json:"kept,omitempty"`
-	Notes []message.Message `json:"notes,omitempty"`
+	Kept []Kept `json:"kept,omitempty"`
+	// Measured is what a replay of the host's own recording says, and Manual what the chosen alternative asks
+	// of people: commands that ctkeeper shows and does not run.
+	Measured *Measured         `json:"measured,omitempty"`
+	Manual   []Manual          `json:"manual,omitempty"`
+	Notes    []message.Message `json:"notes,omitempty"`
 }
 
 // Memory is what a full table costs, in bytes.
@@ -65,6 +69,13 @@ type Step struct {
 	Wish bool `json:"wish,omitempty"`
 }
 
+// Manual is what is shown and not done: the commands, and those that take them back.
+type Manual struct {
+	Reason   message.Message `json:"reason"`
+	Commands []string        `json:"commands"`
+	Undo     []string        `json:"undo"`
+}
+
 // Kept is a setting that is left alone.
 type Kept struct {
 	Setting string          `json:"setting"`
@@ -85,6 +96,8 @@ type Options struct {
 	Only   bool
 	// Budget is the memory that a full table may take, in bytes; 0 means BudgetShare of it all.
 	Budget uint64
+	// Measured decides instead of the snapshot alone.
+	Measured *Measured
 	// Force lets a wish stand that refuses new flows at once (max below the present count).
 	Force bool
 }
@@ -151,6 +164,10 @@ func flowBytes(s *snapshot.Snapshot, k settings.Kernel) (uint64, string) {
 // advise adds what the snapshot itself asks for, in order of harm: room first, then timeouts that shorten
 // nobody's life, then established.
 func (m *maker) advise() {
+	if m.o.Measured != nil {
+		m.measured(m.o.Measured)
+		return
+	}
 	m.room()
 	m.opening()
 	m.established()

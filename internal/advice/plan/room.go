@@ -19,17 +19,17 @@ const (
 	bucketsRatio = 4
 )
 
-// demand is how much room the fullest namespace shows that it needs.
-type demand struct {
+// room is how much room the fullest namespace shows that it needs.
+type room struct {
 	n     *snapshot.Namespace
 	count int64
 	// full tells that it was at max or refused, so that the true demand is more than count.
 	full bool
 }
 
-func (m *maker) demand() (demand, bool) {
+func (m *maker) demand() (room, bool) {
 	limit, ok := m.running("max")
-	var worst demand
+	var worst room
 	found := false
 	for i := range m.s.Namespaces {
 		n := &m.s.Namespaces[i]
@@ -38,7 +38,7 @@ func (m *maker) demand() (demand, bool) {
 			continue
 		}
 		drops, _, _ := n.Rise("drop")
-		worst = demand{n: n, count: c, full: ok && limit > 0 && (float64(c) >= 0.98*float64(limit) || drops > 0 && c*2 > limit)}
+		worst = room{n: n, count: c, full: ok && limit > 0 && (float64(c) >= 0.98*float64(limit) || drops > 0 && c*2 > limit)}
 		found = true
 	}
 	return worst, found
@@ -65,7 +65,7 @@ func (m *maker) room() {
 	m.buckets()
 }
 
-func (m *maker) raise(limit int64, d demand) {
+func (m *maker) raise(limit int64, d room) {
 	want := d.count * headroom
 	if d.full {
 		want = max(want, limit*headroom)
@@ -110,7 +110,7 @@ func (m *maker) fullLog() bool {
 	return ok && g.SinceBoot != nil && *g.SinceBoot
 }
 
-func (m *maker) flood(d demand) bool {
+func (m *maker) flood(d room) bool {
 	return d.n.Flows != nil && d.count > 0 && float64(halfOpen(d.n)) > floodShare*float64(d.n.Flows.Summary.Total)
 }
 
@@ -145,11 +145,10 @@ func (m *maker) buckets() {
 	if !ok || !okMax || have <= 0 || m.planned("buckets") {
 		return
 	}
-	ratio := 1.0
-	if okOld && old > have {
-		ratio = math.Min(float64(old)/float64(have), bucketsRatio)
+	if !okOld {
+		old = 0
 	}
-	want := m.kernel.RoundBuckets(int64(float64(limit) / ratio))
+	want := follow(m.kernel, limit, old, have)
 	if want <= have {
 		m.keep("buckets", message.New("keep_buckets", "buckets", have, "max", limit, "chain", 2*float64(limit)/float64(have)))
 		return
@@ -158,6 +157,15 @@ func (m *maker) buckets() {
 	if st := m.step("buckets", want, reason, "nf_conntrack_buckets"); st != nil {
 		st.Memory = (want - have) * settings.BucketBytes
 	}
+}
+
+// follow is how many buckets a max asks for where old went with have: never fewer than there are.
+func follow(k settings.Kernel, limit, old, have int64) int64 {
+	ratio := 1.0
+	if old > have && have > 0 {
+		ratio = math.Min(float64(old)/float64(have), bucketsRatio)
+	}
+	return max(k.RoundBuckets(int64(float64(limit)/ratio)), have)
 }
 
 func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }

@@ -80,7 +80,7 @@ func areas() []map[string]text {
 		commonText, replayText, reportText, webText, serveText, recordText, flowsChangeText, drillText, statusText, hostText,
 		doctorText, diagnoseText, diagnoseCauseText, diagnoseEvidenceText, diagnoseCureText,
 		bootText, lintText,
-		planText, applyText, settingsText, explainText, flowsText, tuiText, flowsTopText,
+		planText, measuredText, applyText, settingsText, explainText, flowsText, tuiText, flowsTopText,
 	}
 }
 

@@ -1,0 +1,191 @@
+package plan
+
+import (
+	"math"
+	"time"
+
+	"ctkeeper/internal/advice/demand"
+	"ctkeeper/internal/advice/replay"
+	"ctkeeper/internal/conntrack/model"
+	"ctkeeper/internal/conntrack/settings"
+)
+
+// Names of alternatives.
+const (
+	Present     = "present"     // the settings as they are
+	RaiseMax    = "raise_max"   // the least max that the demand needs
+	Established = "established" // a shorter established timeout
+	HalfOpen    = "half_open"   // shorter timeouts of handshakes
+	Closing     = "closing"     // shorter timeouts of connections that are closed or closing
+	Timeouts    = "timeouts"    // all of these together
+	TimeoutsMax = "timeouts_and_max"
+	PolicyOf    = "policy"  // other timeouts for one service
+	Untracked   = "notrack" // one service without tracking
+)
+
+// Bounds are a figure's ends: equal where packet times are known, apart where a flow record leaves them open.
+type Bounds struct {
+	Low  uint64 `json:"low"`
+	High uint64 `json:"high"`
+}
+
+// Alternative is one way to give the traffic room, and what a replay of the recording made of it.
+type Alternative struct {
+	Name string `json:"name"`
+	// Set is what it changes beside max and buckets; Policy what it changes for one service.
+	Set     map[string]int64 `json:"set,omitempty"`
+	Policy  *Policy          `json:"policy,omitempty"`
+	Max     int64            `json:"max"`
+	Buckets int64            `json:"buckets"`
+
+	// Least is the max that its demand needs, headroom included; Fits tells that Max is at least that.
+	Least int64 `json:"least_max"`
+	Fits  bool  `json:"fits"`
+
+	Peak       Bounds  `json:"peak"`
+	Refused    Bounds  `json:"refused"` // packets
+	EarlyDrops Bounds  `json:"early_drops"`
+	Broken     Bounds  `json:"broken"` // flows
+	Memory     uint64  `json:"memory"` // of a full table, in bytes
+	Chain      float64 `json:"chain"`  // of a full table, mean
+	Chosen     bool    `json:"chosen,omitempty"`
+	// Barred tells why it was not to be chosen: machine, memory, or notrack.
+	Barred string `json:"barred,omitempty"`
+}
+
+// Measured is what a replay of the host's own recording says.
+type Measured struct {
+	Sources []string `json:"sources"`
+	// Headroom is the growth that max leaves room for, as a share.
+	Headroom float64       `json:"headroom"`
+	Demand   demand.Demand `json:"demand"`
+	// Peak is how high the table stands under the present timeouts when nothing bounds it.
+	Peak         *demand.Peak  `json:"peak,omitempty"`
+	Alternatives []Alternative `json:"alternatives"`
+}
+
+// Chosen is the alternative that the plan carries out.
+func (m *Measured) Chosen() *Alternative {
+	for i := range m.Alternatives {
+		if m.Alternatives[i].Chosen {
+			return &m.Alternatives[i]
+		}
+	}
+	return nil
+}
+
+// Basis is the host that alternatives are made for.
+type Basis struct {
+	Profile  model.Profile
+	Kernel   settings.Kernel
+	Settings model.Settings
+	// Flow is what a flow costs in bytes, Budget what a full table may; 0 is no bound.
+	Flow, Budget uint64
+	// Headroom is the growth to leave room for, as a share.
+	Headroom float64
+	// Keepalive is after how many seconds an idle connection shows that it lives.
+	Keepalive int64
+	// Fixed tells that max cannot be set from here.
+	Fixed bool
+}
+
+// Play replays the recording under variants. silent is the other bound, with flow records: nil where packet
+// times are known.
+type Play func(variants []replay.Variant) (busy, silent []replay.Result, err error)
+
+// shownClasses are how many classes of the demand a plan keeps.
+const shownClasses = 30
+
+// Measure makes alternatives from the demand, replays them, and chooses: first without a limit, for what each
+// needs, then each as it would be set.
+func Measure(b Basis, d demand.Demand, play Play) (Measured, error) {
+	m := Measured{Headroom: b.Headroom, Demand: d.Top(shownClasses)}
+	all := b.candidates(d)
+	busy, silent, err := play(b.variants(all, true))
+	if err != nil {
+		return m, err
+	}
+	for i := range all {
+		all[i].Least = b.least(bounds(i, busy, silent, func(r *replay.Result) uint64 { return uint64(r.Peak) }).High)
+	}
+	if p, ok := demand.PeakOf(busy[0].Counts(), busy[0].BinWidth); ok {
+		m.Peak = &p
+	}
+	m.Alternatives = b.rows(all)
+	if busy, silent, err = play(b.variants(m.Alternatives, false)); err != nil {
+		return m, err
+	}
+	for i := range m.Alternatives {
+		b.judge(&m.Alternatives[i], i, busy, silent)
+	}
+	b.choose(&m)
+	return m, nil
+}
+
+// least is the smallest max for a peak: the peak and its growth, three times what a count of flows that come
+// independently scatters by, in whole pages of the table.
+func (b *Basis) least(peak uint64) int64 {
+	grown := float64(peak) * (1 + b.Headroom)
+	return roundUp(int64(math.Ceil(grown+3*math.Sqrt(grown))), 512)
+}
+
+// variants are what the player runs; without a limit, to see what each needs.
+func (b *Basis) variants(all []Alternative, unlimited bool) []replay.Variant {
+	out := make([]replay.Variant, len(all))
+	for i, a := range all {
+		s := b.Settings
+		setAll(&s, a.Set)
+		s.Max, s.Buckets = a.Max, a.Buckets
+		if unlimited {
+			s.Max = 0
+		}
+		out[i] = replay.Variant{Profile: b.Profile, Settings: s}
+		if p := a.Policy; p != nil {
+			own := s
+			setAll(&own, p.Set)
+			out[i].Policies = []replay.Policy{{Proto: p.Service.Proto, Port: p.Service.Port, Settings: own, Notrack: p.Notrack}}
+		}
+	}
+	return out
+}
+
+func setAll(s *model.Settings, values map[string]int64) {
+	for name, v := range values {
+		_ = s.Set(name, v) // fails for names that the model does not know, which no candidate has
+	}
+}
+
+// judge takes an alternative's figures from its run.
+func (b *Basis) judge(a *Alternative, i int, busy, silent []replay.Result) {
+	of := func(f func(*replay.Result) uint64) Bounds { return bounds(i, busy, silent, f) }
+	a.Peak = of(func(r *replay.Result) uint64 { return uint64(r.Peak) })
+	a.Refused = of(func(r *replay.Result) uint64 { return r.Counters.Refused })
+	a.EarlyDrops = of(func(r *replay.Result) uint64 { return r.Counters.EarlyDrop + r.Counters.GCDropped })
+	a.Broken = of(func(r *replay.Result) uint64 {
+		n, _ := r.BrokenFlows()
+		return n + r.Unwatched
+	})
+	a.Fits = a.Max == 0 || a.Max >= a.Least && a.Refused.High == 0
+	if a.Max > 0 {
+		a.Memory = b.full(a.Max, a.Buckets)
+		a.Chain = 2 * float64(a.Max) / float64(max(a.Buckets, 1))
+	}
+}
+
+func bounds(i int, busy, silent []replay.Result, f func(*replay.Result) uint64) Bounds {
+	x := f(&busy[i])
+	out := Bounds{x, x}
+	if silent != nil {
+		y := f(&silent[i])
+		out = Bounds{min(x, y), max(x, y)}
+	}
+	return out
+}
+
+// full is what a full table costs.
+func (b *Basis) full(limit, buckets int64) uint64 {
+	return uint64(limit)*b.Flow + uint64(buckets)*settings.BucketBytes
+}
+
+// span is how long the recording is, in seconds.
+func (m *Measured) span() int64 { return int64(m.Demand.Span() / time.Second) }

@@ -1,0 +1,57 @@
+package wording
+
+// measuredText are the sentences of plans that a replay of the host's own recordings decides.
+var measuredText = map[string]text{
+	"reason_measured_max":         {"under the present timeouts the recorded traffic needs {high:count} places; with {headroom:percent} of growth and the scatter of chance that is {least:count}", "avec les délais actuels le trafic enregistré a besoin de {high:count} places ; avec {headroom:percent} de croissance et l'écart du hasard cela fait {least:count}"},
+	"reason_measured_budget":      {"the recorded traffic would need {least:count} places with {headroom:percent} of growth; the memory budget of {budget:bytes} allows this much", "le trafic enregistré aurait besoin de {least:count} places avec {headroom:percent} de croissance ; le budget mémoire de {budget:bytes} en permet autant"},
+	"reason_measured_timeout":     {"a retransmission makes such a flow anew, and a closed connection no longer needs it; replaying the recording, the changed timeouts together bring the need from {before:count} places to {least:count}", "une retransmission recrée un tel flux, et une connexion fermée n'en a plus besoin ; en rejouant l'enregistrement, les délais changés ramènent ensemble le besoin de {before:count} places à {least:count}"},
+	"reason_measured_established": {"of the values tried, the longest that makes the recorded traffic fit, or the shortest that its idle connections and TCP keepalive allow; replaying the recording, the changed timeouts together bring the need from {before:count} places to {least:count}", "des valeurs essayées, la plus longue avec laquelle le trafic enregistré tient, ou la plus courte que permettent ses connexions au repos et le keepalive TCP ; en rejouant l'enregistrement, les délais changés ramènent ensemble le besoin de {before:count} places à {least:count}"},
+	"breaks_measured":             {"{flows:count} recorded {flows:plural|flow|flows} at most would have been forgotten and have gone on", "au plus {flows:count} flux {flows:plural|enregistré aurait été oublié puis aurait|enregistrés auraient été oubliés puis auraient} repris"},
+
+	"keep_measured_max":         {"the recorded traffic takes {peak:count} places at most; with {headroom:percent} of growth it needs {least:count} of {max:count}", "le trafic enregistré prend au plus {peak:count} places ; avec {headroom:percent} de croissance il lui en faut {least:count} sur {max:count}"},
+	"keep_measured_established": {"{timeout:seconds}: the recorded traffic has room without a shorter one", "{timeout:seconds} : le trafic enregistré a de la place sans délai plus court"},
+
+	"note_measured_misfit": {"nothing tried here has room for all of the recorded traffic and its growth: {least:count} places are needed and {max:count} allowed, and {refused:count} packets of the recording would be refused. A larger --memory-budget, or less traffic, is what helps", "rien de ce qui a été essayé ne loge tout le trafic enregistré et sa croissance : il faut {least:count} places, {max:count} sont permises, et {refused:count} paquets de l'enregistrement seraient refusés. Seuls un --memory-budget plus grand ou moins de trafic y changeront quelque chose"},
+	"note_measured_low":    {"the table holds {count:count} flows now, more than the {peak:count} that the recording comes to: it does not show this host's peak", "la table tient maintenant {count:count} flux, plus que les {peak:count} de l'enregistrement : il ne montre pas la pointe de cette machine"},
+	"note_measured_short":  {"the recording spans {span:seconds}, less than the {timeout:seconds} that silent connections are kept: if none of those that had not ended ever does, they come to {flows:count} flows. Record for longer to know", "l'enregistrement couvre {span:seconds}, moins que les {timeout:seconds} pendant lesquels les connexions muettes sont gardées : si aucune de celles restées ouvertes ne se termine, elles feront {flows:count} flux. Enregistrez plus longtemps pour le savoir"},
+
+	"manual_policy": {"Timeouts for {service} alone: these commands are yours to run, in this order (ctkeeper does not touch the ruleset). They hold for new flows; timeouts that are not named stay as the settings are at that moment:", "Délais pour {service} seul : ces commandes sont à lancer par vous, dans cet ordre (ctkeeper ne touche pas aux règles). Elles valent pour les nouveaux flux ; les délais non nommés restent ceux des réglages à cet instant :"},
+	"manual_undo":   {"To take it back:", "Pour revenir en arrière :"},
+
+	"measured_head":         {"Replayed: {sources}: {flows:count} flows over {span:seconds}; headroom {headroom:percent}.", "Rejoué : {sources} : {flows:count} flux sur {span:seconds} ; marge {headroom:percent}."},
+	"measured_peak":         {"Under the present timeouts the table would reach {highest:count} if nothing bounded it; {quantile:percent} of all stretches of {block:seconds} stay at or below {level:count} (too few of them to say how sure that is).", "Avec les délais actuels la table atteindrait {highest:count} si rien ne la bornait ; {quantile:percent} des tranches de {block:seconds} restent à {level:count} ou moins (trop peu de tranches pour dire avec quelle certitude)."},
+	"measured_peak_bounded": {"Under the present timeouts the table would reach {highest:count} if nothing bounded it; {quantile:percent} of all stretches of {block:seconds} stay at or below {level:count} ({low:count} to {high:count} with {confidence:percent} confidence).", "Avec les délais actuels la table atteindrait {highest:count} si rien ne la bornait ; {quantile:percent} des tranches de {block:seconds} restent à {level:count} ou moins (de {low:count} à {high:count} avec {confidence:percent} de confiance)."},
+	"measured_class":        {"{share:percent} {service}, {outcome}: {rate:rate}, 90 % last {lifetime} at most", "{share:percent} {service}, {outcome} : {rate:rate}, 90 % durent au plus {lifetime}"},
+	"measured_others":       {"{service}, other ports", "{service}, autres ports"},
+	"measured_idle":         {", idle for {idle} at most", ", au repos au plus {idle}"},
+	"measured_idle_bound":   {", idle for {idle} or less (a record has no packet times)", ", au repos {idle} ou moins (un enregistrement n'a pas l'heure des paquets)"},
+	"measured_closed":       {"closed", "fermés"},
+	"measured_silent":       {"fell silent", "devenus muets"},
+	"measured_unanswered":   {"unanswered", "sans réponse"},
+	"measured_open":         {"not ended", "non terminés"},
+	"measured_removed":      {"evicted or deleted", "évincés ou supprimés"},
+
+	"alt_name":             {"alternative", "possibilité"},
+	"alt_least":            {"needs", "il faut"},
+	"alt_max":              {"max", "max"},
+	"alt_peak":             {"peak", "pointe"},
+	"alt_evicted":          {"evicted", "évincés"},
+	"alt_mean":             {"{n}", "{n}"},
+	"alt_chain":            {"chain", "chaîne"},
+	"alt_memory":           {"memory, full", "mémoire, pleine"},
+	"alt_present":          {"as it is", "tel quel"},
+	"alt_raise_max":        {"raise max", "relever max"},
+	"alt_established":      {"shorter established", "established plus court"},
+	"alt_half_open":        {"shorter half-open", "à demi ouvertes plus court"},
+	"alt_closing":          {"shorter closing", "fermetures plus court"},
+	"alt_timeouts":         {"all shorter timeouts", "tous délais plus courts"},
+	"alt_timeouts_and_max": {"all, and raise max", "tous, et relever max"},
+	"alt_policy":           {"timeouts of one service", "délais d'un service"},
+	"alt_notrack":          {"one service untracked", "un service non suivi"},
+	"alt_detail":           {"{name}: {values}", "{name} : {values}"},
+	"alt_for":              {"for {service} alone {values}", "pour {service} seul {values}"},
+	"alt_untracked":        {"{service} without tracking", "{service} sans suivi"},
+	"alt_barred_machine":   {"max belongs to the machine and cannot be set from here", "max appartient à la machine et ne se règle pas d'ici"},
+	"alt_barred_memory":    {"over the memory budget", "au-delà du budget mémoire"},
+	"alt_barred_notrack":   {"shown only: it takes NAT and rules by state away from the service", "pour information : cela prive le service de NAT et de règles par état"},
+}
