@@ -146,7 +146,7 @@ type classKey struct {
 // tally is a class in the making.
 type tally struct {
 	flows     uint64
-	lifetime  spread
+	lifetime  scatter
 	in        time.Duration
 	idle      time.Duration
 	idleBound bool

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// spread is how durations scatter: a histogram whose buckets are 10 % wide.
-type spread struct {
+// scatter is how durations scatter: a histogram whose buckets are 10 % wide.
+type scatter struct {
 	buckets map[int]uint64
 	n       uint64
 	longest time.Duration
@@ -16,7 +16,7 @@ type spread struct {
 
 const bucketWidth = 1.1
 
-func (s *spread) add(d time.Duration) {
+func (s *scatter) add(d time.Duration) {
 	d = max(d, 0)
 	if s.buckets == nil {
 		s.buckets = map[int]uint64{}
@@ -30,12 +30,12 @@ func (s *spread) add(d time.Duration) {
 	s.buckets[int(math.Floor(math.Log(d.Seconds())/math.Log(bucketWidth)))]++
 }
 
-func (s *spread) quantiles() Quantiles {
+func (s *scatter) quantiles() Quantiles {
 	return Quantiles{P50: s.at(0.5), P90: s.at(0.9), P99: s.at(0.99), Longest: s.longest.Seconds()}
 }
 
 // at is the middle of the bucket that holds a quantile.
-func (s *spread) at(q float64) float64 {
+func (s *scatter) at(q float64) float64 {
 	want, sum := uint64(math.Ceil(q*float64(s.n))), uint64(0)
 	for _, i := range s.order() {
 		if sum += s.buckets[i]; sum >= want {
@@ -48,4 +48,4 @@ func (s *spread) at(q float64) float64 {
 	return s.longest.Seconds()
 }
 
-func (s *spread) order() []int { return slices.Sorted(maps.Keys(s.buckets)) }
+func (s *scatter) order() []int { return slices.Sorted(maps.Keys(s.buckets)) }
