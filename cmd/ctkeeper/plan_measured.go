@@ -98,9 +98,7 @@ func (a *app) measure(cmd *cobra.Command, s snapshot.Snapshot, files []string, f
 		return plan.Measured{}, nil, err
 	}
 	out, err := plan.Measure(basis, d, m.play)
-	for _, name := range append(slices.Clone(files), f.workloads...) {
-		out.Sources = append(out.Sources, name)
-	}
+	out.Sources = slices.Concat(files, f.workloads)
 	return out, m.fault, err
 }
 

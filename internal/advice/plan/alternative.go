@@ -97,7 +97,7 @@ type Play func(variants []replay.Variant) (busy, silent []replay.Result, err err
 const shownClasses = 30
 
 // Measure makes alternatives from the demand, replays them, and chooses: first without a limit, for what each
-// needs, then each as it would be set.
+// needs, then each as it would be set, and a raised max again until it is enough.
 func Measure(b Basis, d demand.Demand, play Play) (Measured, error) {
 	m := Measured{Headroom: b.Headroom, Demand: d.Top(shownClasses)}
 	all := b.candidates(d)
@@ -112,15 +112,47 @@ func Measure(b Basis, d demand.Demand, play Play) (Measured, error) {
 		m.Peak = &p
 	}
 	m.Alternatives = b.rows(all)
-	if busy, silent, err = play(b.variants(m.Alternatives, false)); err != nil {
+	if err := b.verify(m.Alternatives, play); err != nil {
 		return m, err
-	}
-	for i := range m.Alternatives {
-		b.judge(&m.Alternatives[i], i, busy, silent)
 	}
 	b.choose(&m)
 	return m, nil
 }
+
+// verifyTries bounds the passes until a raised max is enough.
+const verifyTries = 4
+
+// verify replays the alternatives as they would be set. A raised max brings more buckets, and in their shorter
+// chains less of what expired is found and freed: where the peak comes out higher for it, max follows.
+func (b *Basis) verify(rows []Alternative, play Play) error {
+	todo := make([]int, len(rows))
+	for i := range todo {
+		todo[i] = i
+	}
+	for try := 1; len(todo) > 0; try++ {
+		some := make([]Alternative, len(todo))
+		for n, i := range todo {
+			some[n] = rows[i]
+		}
+		busy, silent, err := play(b.variants(some, false))
+		if err != nil {
+			return err
+		}
+		var higher []int
+		for n, i := range todo {
+			b.judge(&rows[i], n, busy, silent)
+			if next := b.raised(rows[i], rows[i].Name); try < verifyTries && rows[i].raises() && next.Max > rows[i].Max {
+				rows[i] = next
+				higher = append(higher, i)
+			}
+		}
+		todo = higher
+	}
+	return nil
+}
+
+// raises reports whether an alternative is one of those that raise max.
+func (a *Alternative) raises() bool { return a.Name == RaiseMax || a.Name == TimeoutsMax }
 
 // least is the smallest max for a peak: the peak and its growth, three times what a count of flows that come
 // independently scatters by, in whole pages of the table.
@@ -165,6 +197,9 @@ func (b *Basis) judge(a *Alternative, i int, busy, silent []replay.Result) {
 		n, _ := r.BrokenFlows()
 		return n + r.Unwatched
 	})
+	if a.raises() {
+		a.Least = b.least(a.Peak.High)
+	}
 	a.Fits = a.Max == 0 || a.Max >= a.Least && a.Refused.High == 0
 	if a.Max > 0 {
 		a.Memory = b.full(a.Max, a.Buckets)

@@ -85,7 +85,7 @@ func measure(t *testing.T, b Basis, f *traffic) *Measured {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.plays != 2 {
+	if f.plays < 2 || f.plays > 1+verifyTries {
 		t.Errorf("the traffic was replayed %d times", f.plays)
 	}
 	if m.Chosen() == nil || m.Alternatives[0].Name != Present {
