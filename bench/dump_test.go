@@ -170,6 +170,22 @@ func peers(t *testing.T) (list []*contestant) {
 	return list
 }
 
+// room makes the machine's table large enough for so many flows, under the lock, until the test ends; a smaller
+// number shares the machine.
+func room(t *testing.T, flows int) {
+	t.Helper()
+	if flows <= 262144 {
+		lab.Share(t)
+		return
+	}
+	m := lab.Lock(t)
+	for _, key := range []string{lab.Max, lab.Buckets} {
+		if err := m.Set(key, strconv.Itoa(flows)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestDump(t *testing.T) {
 	lab.Need(t)
 	flows, runs := 5000, 1
@@ -179,14 +195,7 @@ func TestDump(t *testing.T) {
 	ns := lab.NewNamespace(t)
 	mix := lab.DefaultMix
 	mix.Timeout = 86400 // nothing ends while it is measured
-	if flows > 262144 {
-		m := lab.Lock(t)
-		for _, key := range []string{lab.Max, lab.Buckets} {
-			if err := m.Set(key, strconv.Itoa(flows)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	room(t, flows)
 	lab.Fill(t, ns, flows, mix)
 	list := contestants(t)
 	for range runs {
