@@ -22,7 +22,7 @@ as_root() {
 # A program that the tests call, and the Debian package that brings it.
 install_programs() {
   local wanted=() pair
-  for pair in ip:iproute2 nft:nftables conntrack:conntrack sysctl:procps busybox:busybox gcc:gcc setpriv:util-linux chromium:chromium promtool:prometheus curl:curl node:nodejs npm:npm; do
+  for pair in ip:iproute2 nft:nftables conntrack:conntrack sysctl:procps busybox:busybox gcc:gcc setpriv:util-linux chromium:chromium promtool:prometheus curl:curl node:nodejs npm:npm rpm:rpm; do
     command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || wanted+=("${pair#*:}")
   done
   [ -x /lib/systemd/systemd-sysctl ] || wanted+=(systemd)
