@@ -162,6 +162,18 @@ func (d *daemon) logged(t *testing.T, want string) {
 	t.Fatalf("no %q in the log:\n%s", want, text)
 }
 
+// sampled waits for the first sample: on a busy machine it comes seconds after the daemon is ready.
+func (d *daemon) sampled(t *testing.T) {
+	t.Helper()
+	for range 600 {
+		if strings.Contains(d.get(t, "/api/v1/history?last=60"), `"samples":[{`) {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("no sample within a minute")
+}
+
 func (d *daemon) get(t *testing.T, path string) string {
 	t.Helper()
 	resp, err := d.client.Get("http://ctkeeper" + path)
@@ -186,6 +198,7 @@ func TestServe(t *testing.T) {
 	}
 	d := startDaemon(t, binary, "interval: 200ms\n")
 	d.wait(t, "WATCHDOG=1\nSTATUS=")
+	d.sampled(t)
 	if text := d.get(t, "/metrics"); !strings.Contains(text, "ctkeeper_flows{") || strings.Contains(text, "node_nf_conntrack") {
 		t.Errorf("metrics:\n%.500s", text)
 	}
