@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -82,10 +83,7 @@ func (a *app) serve(ctx context.Context, o serveFlags) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(a.err, nil))
-	db, err := openHistory(c, log)
-	if err != nil {
-		return err
-	}
+	db, lacks := openHistory(c, log)
 	if db != nil {
 		defer func() {
 			if err := db.Close(); err != nil {
@@ -96,26 +94,32 @@ func (a *app) serve(ctx context.Context, o serveFlags) error {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
 	defer signal.Stop(again)
+	s := serving{db: db, log: log, again: again, flags: o, confined: confineSelf(c, log)}
+	s.lacks = append(lacks, s.confined.missing()...)
 	for {
-		next, err := a.serveOnce(ctx, c, db, log, again, o)
+		next, err := a.serveOnce(ctx, c, s)
 		if err != nil || next == nil {
 			return err
 		}
 		c = *next
+		if db != nil {
+			db.Bound(int64(c.HistorySize))
+		}
 	}
 }
 
 // openHistory opens the store; without a usable directory the daemon goes on with what memory holds.
-func openHistory(c serveConfig, log *slog.Logger) (*history.DB, error) {
+func openHistory(c serveConfig, log *slog.Logger) (*history.DB, []snapshot.Missing) {
 	path := filepath.Join(c.StateDir, "history.db")
-	if err := history.Dir(path); err != nil {
-		log.Warn("no history is kept", "error", err)
-		return nil, nil
+	var db *history.DB
+	var kept string
+	err := history.Dir(path)
+	if err == nil {
+		db, kept, err = history.Open(path, history.Options{MaxBytes: int64(c.HistorySize)})
 	}
-	db, kept, err := history.Open(path, history.Options{MaxBytes: int64(c.HistorySize)})
 	if err != nil {
 		log.Warn("no history is kept", "error", err)
-		return nil, nil
+		return nil, []snapshot.Missing{{Source: "history in " + c.StateDir, Why: err.Error(), Code: "no_history"}}
 	}
 	if kept != "" {
 		log.Error("the history was damaged and is begun anew", "kept", kept)
@@ -123,23 +127,36 @@ func openHistory(c serveConfig, log *slog.Logger) (*history.DB, error) {
 	return db, nil
 }
 
+// serving is what stays from one configuration to the next.
+type serving struct {
+	db       *history.DB // nil: no history
+	log      *slog.Logger
+	again    <-chan os.Signal
+	flags    serveFlags
+	confined *confined
+	lacks    []snapshot.Missing // what the daemon goes on without
+}
+
 // serveOnce serves under one configuration, until the end or until another is to be used.
-func (a *app) serveOnce(ctx context.Context, c serveConfig, db *history.DB, log *slog.Logger, again <-chan os.Signal, o serveFlags) (*serveConfig, error) {
-	host, err := sample.NewHost()
+func (a *app) serveOnce(ctx context.Context, c serveConfig, s serving) (*serveConfig, error) {
+	log, db := s.log, s.db
+	source := &serveSource{app: a, db: db, outside: s.confined.outside.Do, lacks: slices.Clone(s.lacks)}
+	host, err := sample.NewHost(source.outside)
 	if err != nil {
+		source.lacks = append(source.lacks, snapshot.Missing{Source: "/dev/kmsg, followed", Why: err.Error(), Code: "needs_root"})
 		log.Warn("the kernel log is not followed", "error", err)
 	}
 	defer func() { _ = host.Close() }() // it was only read
 	hooks := newNotifier(c.Webhooks, log)
 	so := sample.Options{Every: time.Duration(c.Interval), Budget: float64(c.CPUBudget), PresentOnly: c.Namespaces == "present",
-		Pressure: float64(c.Pressure), Drift: drift, Changed: hooks.incident}
+		Pressure: float64(c.Pressure), Drift: source.drift, Changed: hooks.incident}
 	if db != nil {
 		so.Store = db
 		so.Past = func(ctx context.Context, namespace string, from, to time.Time) ([]snapshot.Sample, error) {
 			return db.Samples(ctx, namespace, from, to, 2000) // the minutes of a day
 		}
 	}
-	source := &serveSource{app: a, sampler: sample.New(host, so), db: db}
+	source.sampler = sample.New(host, so)
 	server, listener, err := a.server(c, source)
 	if err != nil {
 		return nil, err
@@ -158,7 +175,7 @@ func (a *app) serveOnce(ctx context.Context, c serveConfig, db *history.DB, log 
 	case <-ctx.Done():
 	}
 	notify.send("READY=1\nSTATUS=watching")
-	next, err := wait(ctx, again, ended, notify, source, o, log)
+	next, err := s.wait(ctx, ended, notify, source)
 	if next == nil {
 		notify.send("STOPPING=1")
 	}
@@ -169,7 +186,7 @@ func (a *app) serveOnce(ctx context.Context, c serveConfig, db *history.DB, log 
 }
 
 // wait ends with the context, with the server, or with a configuration to go on with.
-func wait(ctx context.Context, again <-chan os.Signal, ended <-chan error, notify *serviceNotifier, source *serveSource, o serveFlags, log *slog.Logger) (*serveConfig, error) {
+func (s serving) wait(ctx context.Context, ended <-chan error, notify *serviceNotifier, source *serveSource) (*serveConfig, error) {
 	tick := time.NewTicker(notify.every())
 	defer tick.Stop()
 	for {
@@ -183,13 +200,16 @@ func wait(ctx context.Context, again <-chan os.Signal, ended <-chan error, notif
 			if time.Since(w.At) < time.Minute { // a sampler that hangs shall be restarted
 				notify.send("WATCHDOG=1\nSTATUS=" + statusLine(w))
 			}
-		case <-again:
-			c, err := o.read()
+		case <-s.again:
+			c, err := s.flags.read()
+			if err == nil && !s.confined.covers(c) {
+				err = errors.New("it needs what was given up when the daemon began: restart it")
+			}
 			if err != nil {
-				log.Error("the configuration is kept as it was", "error", err)
+				s.log.Error("the configuration is kept as it was", "error", err)
 				continue
 			}
-			log.Info("the configuration was read again")
+			s.log.Info("the configuration was read again")
 			notify.send("RELOADING=1")
 			return &c, nil
 		}

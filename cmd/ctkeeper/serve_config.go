@@ -29,6 +29,8 @@ type serveConfig struct {
 	TLS               serveTLS       `yaml:"tls"`
 	Hosts             []string       `yaml:"hosts"`
 	Webhooks          []serveWebhook `yaml:"webhooks"`
+
+	path string // of the file that was read, "" without one
 }
 
 type serveTLS struct {
@@ -131,6 +133,7 @@ func readServeConfig(path string) (serveConfig, error) {
 	if err != nil {
 		return c, err
 	}
+	c.path = path
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {

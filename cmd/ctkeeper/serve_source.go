@@ -19,7 +19,9 @@ import (
 type serveSource struct {
 	app     *app
 	sampler *sample.Sampler
-	db      *history.DB // nil: no history
+	db      *history.DB        // nil: no history
+	outside func(func())       // calls a function where other processes' namespaces can be seen
+	lacks   []snapshot.Missing // what the daemon goes on without
 
 	mu     sync.Mutex
 	taken  time.Time
@@ -106,7 +108,7 @@ func (s *serveSource) snapshot(ctx context.Context) (snapshot.Snapshot, error) {
 		return s.last, s.err
 	}
 	withLog := time.Since(s.logged) >= logEvery
-	snap, err := collect.Live(ctx, collect.Options{Tracking: true, NoFlows: true, NoLog: !withLog, Version: versionText()})
+	snap, err := collect.Live(ctx, collect.Options{Tracking: true, NoFlows: true, NoLog: !withLog, Outside: s.outside, Version: versionText()})
 	if err == nil {
 		if withLog {
 			s.logged = time.Now()
@@ -114,6 +116,7 @@ func (s *serveSource) snapshot(ctx context.Context) (snapshot.Snapshot, error) {
 			snap.Log = s.last.Log
 		}
 		s.addTables(&snap)
+		snap.Missing = append(snap.Missing, s.lacks...)
 	}
 	s.taken, s.last, s.err = time.Now(), snap, err
 	return snap, err
@@ -131,8 +134,10 @@ func (s *serveSource) addTables(snap *snapshot.Snapshot) {
 }
 
 // drift tells which running settings are not what the next boot will set, by namespace inode.
-func drift(ctx context.Context) map[uint64][]snapshot.Drifted {
-	snap, err := collect.Live(ctx, quick())
+func (s *serveSource) drift(ctx context.Context) map[uint64][]snapshot.Drifted {
+	o := quick()
+	o.Outside = s.outside
+	snap, err := collect.Live(ctx, o)
 	if err != nil || len(snap.Namespaces) == 0 || !snap.Namespaces[0].Initial {
 		return nil
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ctkeeper/internal/conntrack/snapshot"
+	"ctkeeper/internal/lab"
 )
 
 func TestServeConfig(t *testing.T) {
@@ -82,6 +83,19 @@ type daemon struct {
 	stderr string // a file
 }
 
+// buildDaemon builds the program as it is shipped: without cgo.
+func buildDaemon(t *testing.T) string {
+	t.Helper()
+	lab.Need(t)
+	binary := filepath.Join(t.TempDir(), "ctkeeper")
+	cmd := exec.Command("go", "build", "-o", binary, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return binary
+}
+
 func startDaemon(t *testing.T, binary string, config string) *daemon {
 	t.Helper()
 	d := &daemon{dir: t.TempDir(), notes: make(chan string, 100)}
@@ -119,11 +133,16 @@ func startDaemon(t *testing.T, binary string, config string) *daemon {
 		_ = d.cmd.Process.Kill() // ended already where all went well
 		_ = d.cmd.Wait()
 	})
-	d.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", page)
-	}}
+	d.client.Transport = unixTransport(page)
 	d.wait(t, "READY=1")
 	return d
+}
+
+// unixTransport sends every request to a socket.
+func unixTransport(path string) http.RoundTripper {
+	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}}
 }
 
 func (d *daemon) configure(t *testing.T, text string) {
@@ -189,13 +208,7 @@ func (d *daemon) get(t *testing.T, path string) string {
 }
 
 func TestServe(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "ctkeeper")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("watching needs root")
-	}
+	binary := buildDaemon(t)
 	d := startDaemon(t, binary, "interval: 200ms\n")
 	d.wait(t, "WATCHDOG=1\nSTATUS=")
 	d.sampled(t)

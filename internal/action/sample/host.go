@@ -23,15 +23,17 @@ import (
 // LiveHost is the running host. Namespaces are entered for each reading: a socket kept open in one would
 // keep it alive after its container is gone.
 type LiveHost struct {
-	fs   hostfs.FS
-	tail *kernlog.Tail
+	fs      hostfs.FS
+	tail    *kernlog.Tail
+	outside func(func())
 }
 
 // NewHost opens the running host. A kernel log that cannot be read is the returned error's; the host is good
-// without it.
-func NewHost() (*LiveHost, error) {
+// without it. outside calls a function on a thread that may look at other processes' namespaces, see
+// host/confine.
+func NewHost(outside func(func())) (*LiveHost, error) {
 	tail, err := kernlog.OpenTail()
-	return &LiveHost{tail: tail}, err
+	return &LiveHost{tail: tail, outside: outside}, err
 }
 
 // Close ends the reading of the log.
@@ -44,7 +46,8 @@ func (h *LiveHost) Close() error {
 
 // Namespaces finds them.
 func (h *LiveHost) Namespaces(ctx context.Context) []netns.Namespace {
-	all, _ := netns.Find(ctx, h.fs)
+	var all []netns.Namespace
+	h.outside(func() { all, _ = netns.Find(ctx, h.fs) })
 	if len(all) == 0 {
 		all = []netns.Namespace{{Name: "host", Present: true}}
 	}
@@ -52,25 +55,31 @@ func (h *LiveHost) Namespaces(ctx context.Context) []netns.Namespace {
 }
 
 // inside runs fn in the namespace, and makes sure that it is still the one that was found.
-func inside(ns netns.Namespace, fn func() error) error {
+func (h *LiveHost) inside(ns netns.Namespace, fn func() error) error {
 	if ns.Present {
 		return fn()
 	}
-	return netns.Do(ns.Path, func() error {
+	entered := false
+	err := netns.DoFrom(h.outside, ns.Path, func() error {
 		link, err := os.Readlink("/proc/thread-self/ns/net")
 		if err == nil && ns.Inode != 0 && link != fmt.Sprintf("net:[%d]", ns.Inode) {
-			err = errors.New("the namespace is gone")
+			err = fmt.Errorf("another is at %s", ns.Path)
 		}
 		if err != nil {
 			return err
 		}
+		entered = true
 		return fn()
 	})
+	if err != nil && !entered && !errors.Is(err, os.ErrPermission) {
+		return GoneError{err}
+	}
+	return err
 }
 
 // Read looks at a namespace's counters.
 func (h *LiveHost) Read(ctx context.Context, ns netns.Namespace, withSettings bool) (r Reading, err error) {
-	err = inside(ns, func() (err error) {
+	err = h.inside(ns, func() (err error) {
 		conn, err := ctnetlink.Dial(ctnetlink.Options{})
 		if err != nil {
 			return err
@@ -125,7 +134,7 @@ func (h *LiveHost) setting(name string) (v int64, writable bool, err error) {
 // Table reads and ranks a namespace's table and counts its expectations.
 func (h *LiveHost) Table(ctx context.Context, ns netns.Namespace, t *rank.Timeouts) (flows snapshot.Flows, expectations *int64, err error) {
 	r := rank.New(rank.Options{Timeouts: t, Limit: tableKeys})
-	err = inside(ns, func() (err error) {
+	err = h.inside(ns, func() (err error) {
 		conn, err := ctnetlink.Dial(ctnetlink.Options{})
 		if err != nil {
 			return err

@@ -118,6 +118,8 @@ func (s *Sampler) Run(ctx context.Context) {
 	s.cost.begin(time.Now(), s.host.CPU())
 	tick := time.NewTicker(s.o.Every)
 	defer tick.Stop()
+	var tables sync.WaitGroup
+	defer func() { tables.Wait(); s.keepOpen() }()
 	var discovered, drifted, remembered time.Time
 	for n := 0; ctx.Err() == nil; n++ {
 		now := time.Now()
@@ -136,15 +138,14 @@ func (s *Sampler) Run(ctx context.Context) {
 		s.sampleAll(ctx, n)
 		if n == 0 {
 			close(s.first)
+			tables.Go(func() { s.readTables(ctx) })
 		}
 		s.readLog()
-		s.tables(ctx)
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
 		}
 	}
-	s.keepOpen()
 }
 
 // discover looks for namespaces that came or went.
@@ -232,9 +233,10 @@ func (s *Sampler) sample(ctx context.Context, w *watched) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		w.failed = err.Error()
-		s.lost["samples"]++
-		w.checked = true
+		w.fail(err)
+		if w.tracks || w.ns.Present {
+			s.lost["samples"]++
+		}
 		return
 	}
 	w.failed = ""

@@ -246,3 +246,34 @@ func TestForecastReachesTheWatch(t *testing.T) {
 		}
 	})
 }
+
+// TestANamespaceThatGoes is no loss; one that comes under the same name and number is not taken for it.
+func TestANamespaceThatGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newFake(func(ns string, at time.Duration) (Reading, error) {
+			switch {
+			case ns == "host":
+				return Reading{Count: 1, Max: 1000}, nil
+			case at >= 50*time.Second && at < 80*time.Second:
+				return Reading{}, GoneError{errors.New("no such file")}
+			case at >= 20*time.Second:
+				return Reading{Count: 1000, Max: 1000, Counters: map[string]uint64{"drop": 7, "early_drop": uint64(at / time.Second)}}, nil
+			}
+			return Reading{Count: 10, Max: 1000, Counters: map[string]uint64{"drop": 100, "early_drop": 1000}}, nil
+		}, "host", "pod")
+		var store memory
+		s := observe(t, h, Options{Store: &store}, 200*time.Second)
+		w := s.Watch()
+		if len(w.Namespaces) != 2 || w.Lost["samples"] != 0 {
+			t.Fatalf("%d namespaces, lost %v", len(w.Namespaces), w.Lost)
+		}
+		for _, sm := range store.samples {
+			if sm.Rises.Drop > 0 || sm.Rises.Refused > 0 || sm.Rises.EarlyDrop > 100 {
+				t.Errorf("%+v", sm)
+			}
+		}
+		if got := w.Namespaces[1].Totals["drop"]; got != 107 {
+			t.Errorf("drop %d in all, want those of both", got)
+		}
+	})
+}

@@ -44,6 +44,19 @@ func (b *budget) took(now time.Time, cost, cpu time.Duration) {
 	b.every = min(max(time.Duration(float64(cost)/left), tableSoonest), tableLatest)
 }
 
+// readTables reads the tables whenever the budget allows it, beside the samples: a large one takes seconds.
+func (s *Sampler) readTables(ctx context.Context) {
+	tick := time.NewTicker(s.o.Every)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		s.tables(ctx)
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
 // tables reads every table once, when the budget allows it.
 func (s *Sampler) tables(ctx context.Context) {
 	s.mu.Lock()
@@ -58,9 +71,7 @@ func (s *Sampler) tables(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if w.tracks {
-			s.table(ctx, w)
-		}
+		s.table(ctx, w)
 	}
 	cpu := s.host.CPU()
 	s.mu.Lock()
@@ -69,12 +80,19 @@ func (s *Sampler) tables(ctx context.Context) {
 }
 
 func (s *Sampler) table(ctx context.Context, w *watched) {
-	flows, expectations, err := s.host.Table(ctx, w.ns, rank.NewTimeouts(w.settings))
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil {
-		s.lost["tables"]++
+	tracks, ns, settings := w.tracks, w.ns, w.settings
+	s.mu.Unlock()
+	if !tracks {
 		return
 	}
-	w.flows, w.flowsAt, w.expects = &flows, time.Now().UTC(), expectations
+	flows, expectations, err := s.host.Table(ctx, ns, rank.NewTimeouts(settings))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil:
+		w.flows, w.flowsAt, w.expects = &flows, time.Now().UTC(), expectations
+	case ctx.Err() == nil && !gone(err):
+		s.lost["tables"]++
+	}
 }

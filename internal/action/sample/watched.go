@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"errors"
 	"time"
 
 	"ctkeeper/internal/advice/demand"
@@ -65,6 +66,22 @@ func (w *watched) take(r Reading, now time.Time) (sm snapshot.Sample, first bool
 	return sm, first
 }
 
+// GoneError is a namespace that is there no more: it ended since it was found.
+type GoneError struct{ Err error }
+
+// Error tells how that was seen.
+func (e GoneError) Error() string { return "the namespace is gone: " + e.Err.Error() }
+
+func gone(err error) bool { return errors.As(err, new(GoneError)) }
+
+// fail notes that the namespace could not be read. One that is gone is left alone until it is found again.
+func (w *watched) fail(err error) {
+	w.checked, w.failed = true, err.Error()
+	if gone(err) {
+		w.tracks = false
+	}
+}
+
 func (w *watched) lastCount() int64 {
 	if len(w.ring) == 0 {
 		return 0
@@ -85,9 +102,10 @@ func (w *watched) rises(now map[string]uint64) snapshot.Rises {
 	if w.totals == nil {
 		w.totals = map[string]uint64{}
 	}
+	another := w.another(now)
 	for name, v := range now {
 		before, known := w.counters[name]
-		if !known {
+		if !known || another {
 			w.totals[name] += v
 			continue
 		}
@@ -97,6 +115,17 @@ func (w *watched) rises(now map[string]uint64) snapshot.Rises {
 	w.counters = now
 	return snapshot.Rises{Drop: rise["drop"], EarlyDrop: rise["early_drop"], InsertFailed: rise["insert_failed"], ChainTooLong: rise["chain_toolong"],
 		ClashResolve: rise["clash_resolve"], SearchRestart: rise["search_restart"], Invalid: rise["invalid"]}
+}
+
+// another reports whether the counters are those of another namespace, which came to the same name and number
+// since the last reading: no counter rises by half of its range between two samples.
+func (w *watched) another(now map[string]uint64) bool {
+	for name, v := range now {
+		if before, known := w.counters[name]; known && uint32(v)-uint32(before) >= 1<<31 {
+			return true
+		}
+	}
+	return false
 }
 
 func anyCounter(c map[string]uint64) bool {

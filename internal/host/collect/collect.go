@@ -40,6 +40,9 @@ type Options struct {
 	Progress func(log string, done, size int64)
 	// Flow is called for every flow while a table is read; the value is only good during the call.
 	Flow func(namespace string, f *flow.Flow) error
+	// Outside calls a function on a thread that may look at other processes' namespaces, in a process that
+	// host/confine has confined; nil: every thread may.
+	Outside func(func())
 	// Version is ctkeeper's own, written into the snapshot.
 	Version string
 }

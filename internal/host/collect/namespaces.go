@@ -15,7 +15,14 @@ import (
 
 // namespaces finds the namespaces asked for, and takes the first reading of each.
 func (c *collector) namespaces(ctx context.Context) error {
-	all, missing := netns.Find(ctx, c.fs)
+	var all []netns.Namespace
+	var missing []snapshot.Missing
+	find := func() { all, missing = netns.Find(ctx, c.fs) }
+	if c.o.Outside == nil {
+		find()
+	} else {
+		c.o.Outside(find)
+	}
 	if c.s.Source.UID == 0 {
 		for i := range missing {
 			missing[i].Code = "" // root already: what it may not see, nobody may
@@ -89,7 +96,7 @@ func (c *collector) liveNamespace(ns netns.Namespace) {
 	n := describe(ns)
 	if ns.Present || ns.Inode == 0 && ns.Path == "" {
 		c.readNamespace(&n)
-	} else if err := netns.Do(ns.Path, func() error { c.readNamespace(&n); return nil }); err != nil {
+	} else if err := netns.DoFrom(c.o.Outside, ns.Path, func() error { c.readNamespace(&n); return nil }); err != nil {
 		code := ""
 		if errors.Is(err, fs.ErrPermission) {
 			code = "needs_root"
@@ -221,7 +228,7 @@ func (c *collector) second(ctx context.Context, started time.Time) error {
 		}
 		if n.Present {
 			_ = again() // it never fails
-		} else if err := netns.Do(n.Path, again); err != nil {
+		} else if err := netns.DoFrom(c.o.Outside, n.Path, again); err != nil {
 			c.miss("namespace "+n.Name, err, "") // it ended between the readings
 		}
 	}

@@ -31,7 +31,7 @@ func (c *collector) tables(ctx context.Context) error {
 		if n.Present || !c.fs.Live() {
 			err = read()
 		} else {
-			err = netns.Do(n.Path, read)
+			err = netns.DoFrom(c.o.Outside, n.Path, read)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -120,7 +120,7 @@ func Open(path string, o Options) (db *DB, kept string, err error) {
 
 // open opens the file, checks it and makes what is missing.
 func (d *DB) open() error {
-	dsn := "file:" + d.path + "?_pragma=busy_timeout(2000)&_pragma=cache_size(-1024)"
+	dsn := "file:" + d.path + "?_pragma=busy_timeout(2000)&_pragma=cache_size(-1024)&_pragma=temp_store(MEMORY)"
 	if d.o.ReadOnly {
 		dsn += "&mode=ro"
 	} else {
@@ -191,6 +191,13 @@ func (d *DB) Trouble() (lost uint64, kept []string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.lost, append([]string(nil), d.kept...), d.lastErr
+}
+
+// Bound changes what MaxBytes was.
+func (d *DB) Bound(maxBytes int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.o.MaxBytes = maxBytes
 }
 
 // Close writes what waits and closes the file.

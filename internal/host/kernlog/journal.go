@@ -19,7 +19,7 @@ func journal(files FS) (Source, bool) {
 			found = true
 		}
 	}
-	tool := journalctl(files)
+	tool := Program(files)
 	if !found || tool == "" {
 		return Source{}, false
 	}
@@ -29,8 +29,9 @@ func journal(files FS) (Source, bool) {
 	}}, true
 }
 
-// journalctl finds the program where packages put it: what else PATH names is not started.
-func journalctl(files FS) string {
+// Program is the one that is started to read the journal, where packages put it: what else PATH names is not
+// started. "" is none.
+func Program(files FS) string {
 	for _, p := range []string{"/usr/bin/journalctl", "/bin/journalctl", "/run/current-system/sw/bin/journalctl"} {
 		if info, err := files.Stat(p); err == nil && info.Mode().IsRegular() {
 			return p
