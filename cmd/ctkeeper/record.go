@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,10 +28,10 @@ costs too much, --every compares readings of the table instead, --sample records
 
 // recordFlags are the command's flags.
 type recordFlags struct {
-	dir, fileSize, keep, buffer, key string
-	fileAge, every, length           time.Duration
-	sample                           float64
-	redact                           bool
+	dir, fileSize, keep, buffer, key, budget string
+	fileAge, every, length                   time.Duration
+	sample                                   float64
+	redact                                   bool
 }
 
 func newRecord(a *app) *cobra.Command {
@@ -52,6 +53,7 @@ func newRecord(a *app) *cobra.Command {
 	f.StringVar(&o.fileSize, "file-size", "256MiB", "`SIZE` that ends a file")
 	f.DurationVar(&o.fileAge, "file-age", time.Hour, "age that ends a file")
 	f.Float64Var(&o.sample, "sample", 1, "`SHARE` of the flows, chosen by their tuples")
+	f.StringVar(&o.budget, "budget", "", "`SIZE` an hour: the share shrinks when more would come (default: no bound)")
 	f.DurationVar(&o.every, "every", 0, "compare readings of the table this far apart, instead of following events")
 	f.StringVar(&o.buffer, "buffer", "8MiB", "`SIZE` of events that the kernel may hold")
 	f.BoolVar(&o.redact, "redact", false, "replace addresses by a keyed hash that keeps prefixes comparable")
@@ -65,7 +67,7 @@ func (o *recordFlags) options() (record.Options, error) {
 	for _, size := range []struct {
 		flag, text string
 		into       *int64
-	}{{"--file-size", o.fileSize, &out.FileBytes}, {"--keep", o.keep, &out.Keep}} {
+	}{{"--file-size", o.fileSize, &out.FileBytes}, {"--keep", o.keep, &out.Keep}, {"--budget", o.budget, &out.Budget}} {
 		if size.text == "" {
 			continue
 		}
@@ -91,13 +93,30 @@ func (o *recordFlags) options() (record.Options, error) {
 		if err != nil {
 			return out, err
 		}
-		out.Map = func(r *flow.Record) { r.Map(snapshot.NewRedactor(key).Addr) }
+		redact := redactCached(key)
+		out.Map = func(r *flow.Record) { r.Map(redact) }
 		out.Notes["redacted"] = "yes"
 	}
 	if host, err := os.Hostname(); err == nil && !o.redact {
 		out.Notes["host"] = host
 	}
 	return out, nil
+}
+
+// redactCached replaces addresses; the latest are remembered, as a stand-in takes several hashes.
+func redactCached(key []byte) func(netip.Addr) netip.Addr {
+	r, known := snapshot.NewRedactor(key), map[netip.Addr]netip.Addr{}
+	return func(a netip.Addr) netip.Addr {
+		b, ok := known[a]
+		if !ok {
+			if len(known) >= 1<<16 {
+				clear(known)
+			}
+			b = r.Addr(a)
+			known[a] = b
+		}
+		return b
+	}
 }
 
 // recordKey reads the key, or makes one that nobody knows afterwards.
@@ -126,12 +145,16 @@ func (a *app) record(ctx context.Context, o recordFlags) error {
 		defer stop()
 	}
 	ro.Progress = a.recordProgress()
+	ro.Torn = func(name string) { a.warn("record_torn", "file", name) }
 	var counts record.Counts
 	run := func() (err error) {
 		counts, err = record.Run(ctx, ro)
 		return err
 	}
 	err = a.within(ctx, run)
+	if errors.Is(err, record.ErrBusy) {
+		return hintError{err, []string{"--out DIR"}}
+	}
 	if counts.Events+counts.Reads == 0 && err != nil {
 		return err
 	}
@@ -191,6 +214,12 @@ func (a *app) recordPrint(c record.Counts, dir string) error {
 	say("record_done", "flows", c.Flows, "files", c.Files, "dir", dir, "bytes", c.Bytes, "per", per)
 	if c.Lost > 0 {
 		say("record_lost", "lost", c.Lost, "reads", c.Reads)
+	}
+	if c.Sample < 1 {
+		say("record_sample", "share", c.Sample)
+	}
+	if c.Refused > 0 {
+		say("record_refused", "packets", c.Refused)
 	}
 	if c.Beyond > 0 {
 		say("record_beyond", "flows", c.Beyond)

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"time"
@@ -34,6 +32,10 @@ see docs/replay.md.
 Flow records (.parquet, from ctkeeper record) hold no packet times: they are played twice, as if every flow
 had been busy between what the record tells, and as if it had been silent; the truth lies between.
 
+A snapshot (FILE.json with FILE.flows.jsonl beside it, from ctkeeper snapshot --flows) or the host's own table (--live) is
+carried forward: its flows are there from the start, and traffic goes on at the rates that its timers, or two readings,
+tell. Twice too: at the low end of each rate with its flows silent, and at the high end with its flows going on.
+
 Captures are pcap or pcapng, plain or compressed (.gz, .zst); - reads standard input. One that
 is cut or corrupt is used as far as it can be read; the exit code is then 1.`
 
@@ -49,6 +51,12 @@ type replayOptions struct {
 	workloads []string
 	// helpers are attached to new flows by their ports.
 	helpers []string
+	// live carries the table of the namespace forward, read twice with window between; a table is carried forward
+	// for a time.
+	live            bool
+	window, forward time.Duration
+	// together lets flow records begin with the captures.
+	together bool
 }
 
 func newReplay(a *app) *cobra.Command {
@@ -63,8 +71,11 @@ func newReplay(a *app) *cobra.Command {
   ctkeeper replay - --kernel 6.12 --set max=65536 --format json < traffic.pcapng
   ctkeeper replay traffic.pcap --trace --format jsonl`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args)+len(o.workloads) == 0 {
-				return usageError{errors.New("replay needs a capture file, - for standard input, or --workload")}
+			switch {
+			case len(args)+len(o.workloads) == 0 && !o.live:
+				return usageError{errors.New("replay needs a source: a capture, a flow record, a snapshot, - for standard input, --workload or --live")}
+			case o.window < 0 || o.forward <= 0:
+				return usageError{errors.New("--window and --forward are times above 0")}
 			}
 			return nil
 		},
@@ -77,6 +88,10 @@ func newReplay(a *app) *cobra.Command {
 	f.StringVar(&o.variants.file, "settings", "", "YAML `FILE` with a list of variants")
 	f.StringVar(&o.variants.upgrade, "upgrade", "", "a variant with the same settings under the kernel `RELEASE`")
 	f.StringArrayVar(&o.workloads, "workload", nil, "YAML `FILE` that describes traffic, beside the captures or alone; repeated")
+	f.BoolVar(&o.live, "live", false, "carry this host's table forward, beside the other sources or alone")
+	f.DurationVar(&o.window, "window", 10*time.Second, "time between the two readings of --live that measure its traffic")
+	f.DurationVar(&o.forward, "forward", 10*time.Minute, "for how long a table is carried forward")
+	f.BoolVar(&o.together, "together", false, "let flow records begin when the captures do, whatever their dates")
 	f.StringSliceVar(&o.helpers, "helper", nil, "attach `NAME[=PORT]` to new flows to its port, as a rule would: ftp, pptp; repeated")
 	f.StringVar(&o.kernel, "kernel", "", "kernel to model, with its default settings: 5.10, 6.1, 6.12, 6.18 or any release (default: this host's)")
 	f.BoolVar(&o.repair, "repair", false, "zero-fill packets that were cut, and mend checksums, as captures on a sending host need")
@@ -102,11 +117,15 @@ type playback struct {
 	buf      []byte
 	mixed    []*mixedIn
 	mixing   bool
-	silent   []replay.Result // of flow records, had their flows been silent between; nil without records
+	table    *tableIn
+	nat      map[uint64]struct{} // recorded flows that NAT changes, by replay.HashOf
+	sample   float64             // the smallest share of the flows that a record stands for; 0: no record
+	silent   []replay.Result     // the other bound of flow records and tables; nil without them
 
 	frame       *capture.Frame // the one being played
 	packets     int64
 	first, now  int64
+	until       int64 // that time passes to when no packet comes
 	wallNS      int64
 	unknownLink map[packet.Link]int64
 	traceErr    error
@@ -116,19 +135,28 @@ func (a *app) replay(cmd *cobra.Command, files []string, o replayOptions) error 
 	if o.flows != "auto" && o.flows != "yes" && o.flows != "no" {
 		return usageError{fmt.Errorf("--flows %s: not yes, no or auto", o.flows)}
 	}
-	base, err := a.replayBase(cmd.Context(), o.kernel)
+	files, err := a.sources(files)
 	if err != nil {
 		return err
 	}
-	if len(recordsOf(files)) > 0 && slices.Contains(files, "-") {
-		return usageError{errors.New("flow records are played twice: give the capture beside them as a file, not as standard input")}
-	}
-	p, err := a.newPlayback(files, o, base)
+	base, err := a.replayBase(cmd.Context(), o.kernel, files)
 	if err != nil {
 		return err
 	}
-	if len(recordsOf(files)) > 0 { // they give bounds: a first pass for the lower
-		q, err := a.newPlayback(files, o, base)
+	table, err := a.table(cmd.Context(), files, o, &base)
+	if err != nil {
+		return err
+	}
+	bounds := len(recordsOf(files)) > 0 || table != nil
+	if bounds && slices.Contains(files, "-") {
+		return usageError{errors.New("flow records and tables are played twice: give the capture beside them as a file, not as standard input")}
+	}
+	p, err := a.newPlayback(files, o, base, table)
+	if err != nil {
+		return err
+	}
+	if bounds { // a first pass for the lower
+		q, err := a.newPlayback(files, o, base, table)
 		if err != nil {
 			return err
 		}
@@ -151,8 +179,8 @@ func (a *app) replay(cmd *cobra.Command, files []string, o replayOptions) error 
 }
 
 // newPlayback prepares one pass over the input.
-func (a *app) newPlayback(files []string, o replayOptions, base replayBase) (p *playback, err error) {
-	p = &playback{app: a, options: o, files: files, base: base, unknownLink: map[packet.Link]int64{},
+func (a *app) newPlayback(files []string, o replayOptions, base replayBase, table *tableIn) (p *playback, err error) {
+	p = &playback{app: a, options: o, files: files, base: base, table: table, unknownLink: map[packet.Link]int64{},
 		decoder: packet.NewDecoder(packet.Options{Checksums: true, DCCP: base.profile.DCCP})}
 	if p.variants, err = base.variants(o.variants); err != nil {
 		return nil, err
@@ -170,10 +198,15 @@ func (a *app) newPlayback(files []string, o replayOptions, base replayBase) (p *
 // pass plays everything once. fault is what could not be read of the input, err what ends the replay.
 func (p *playback) pass(cmd *cobra.Command, b workload.Between) (fault, err error) {
 	fault = p.mixRecords(b)
+	p.mixTable(b)
 	p.start()
 	fault = errors.Join(fault, p.readAll(cmd, p.files), p.playMixed(cmd.Context(), math.MaxInt64))
 	if fault != nil && p.packets == 0 {
 		return nil, fault
+	}
+	if p.until > p.now && cmd.Context().Err() == nil {
+		p.now = p.until
+		p.player.Pass(p.now)
 	}
 	p.results = p.player.Finish()
 	return fault, nil
@@ -182,6 +215,9 @@ func (p *playback) pass(cmd *cobra.Command, b workload.Between) (fault, err erro
 // start makes the runs: the base, then the variants.
 func (p *playback) start() {
 	opts := replay.Options{Helpers: p.helpers}
+	if len(p.nat) > 0 {
+		opts.Translated = func(hash uint64) bool { _, ok := p.nat[hash]; return ok }
+	}
 	for _, v := range p.variants {
 		opts.Variants = append(opts.Variants, replay.Variant{Profile: v.profile, Settings: v.settings, Policies: v.policies})
 	}
@@ -194,63 +230,9 @@ func (p *playback) start() {
 	p.player = replay.New(opts)
 }
 
-// readAll plays the files one after the other; the first fault ends its file, not the others.
-func (p *playback) readAll(cmd *cobra.Command, files []string) error {
-	var faults []error
-	bar := newReplayProgress(p.app, files)
-	defer bar.done()
-	for _, name := range captures(files) {
-		r, err := capture.Open(name, p.app.in)
-		if err != nil {
-			faults = append(faults, err)
-			continue
-		}
-		err = p.readOne(cmd, r, bar)
-		if err := errors.Join(err, r.Close()); err != nil {
-			faults = append(faults, err)
-		}
-		bar.next(r.InputRead())
-	}
-	return errors.Join(faults...)
-}
-
-func (p *playback) readOne(cmd *cobra.Command, r *capture.Reader, bar *replayProgress) error {
-	for {
-		frame, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := p.frameIn(cmd.Context(), &frame); err != nil {
-			return err
-		}
-		if p.packets&0x3fff == 0 {
-			if err := cmd.Context().Err(); err != nil {
-				return err
-			}
-			bar.show(p.packets, r.InputRead())
-		}
-	}
-}
-
-// frameIn plays one captured frame, after what the workloads send before it.
-func (p *playback) frameIn(ctx context.Context, frame *capture.Frame) error {
-	at := frame.Time.UnixNano()
-	if p.packets == 0 {
-		p.startMixed(at)
-	}
-	if err := p.playMixed(ctx, at); err != nil {
-		return err
-	}
-	return p.packet(frame)
-}
-
 // packet plays one frame through every run.
-func (p *playback) packet(frame *capture.Frame) error {
-	at := frame.Time.UnixNano()
-	if p.packets++; p.packets == 1 {
+func (p *playback) packet(frame *capture.Frame, at int64) error {
+	if p.packets++; p.packets == 1 && p.table == nil {
 		p.first, p.now = at, at
 	}
 	p.now = max(p.now, at)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"ctkeeper/internal/conntrack/model"
@@ -22,8 +24,8 @@ type replayBase struct {
 	assumed []string
 }
 
-// replayBase takes --kernel's defaults, or the settings of the host or of --from.
-func (a *app) replayBase(ctx context.Context, kernel string) (replayBase, error) {
+// replayBase takes --kernel's defaults, or the settings of --from, of a snapshot among the sources, or of the host.
+func (a *app) replayBase(ctx context.Context, kernel string, files []string) (replayBase, error) {
 	if kernel != "" {
 		profile, ok := model.ForKernel(kernel)
 		if !ok {
@@ -31,6 +33,10 @@ func (a *app) replayBase(ctx context.Context, kernel string) (replayBase, error)
 		}
 		k, _ := settings.ParseKernel(kernel)
 		return replayBase{profile: profile, kernel: k, settings: model.Defaults(profile), source: "defaults"}, nil
+	}
+	if i := slices.IndexFunc(files, func(n string) bool { return strings.HasSuffix(n, snapshotSuffix) }); i >= 0 && a.from == "" {
+		a.from = files[i]
+		defer func() { a.from = "" }()
 	}
 	s, err := a.snapshot(ctx, quick())
 	if err != nil {

@@ -15,14 +15,17 @@ import (
 
 // replayHead is the document's part before the runs, schema ctkeeper.replay/1.
 type replayHead struct {
-	Schema  string    `json:"schema"`
-	Kernel  string    `json:"kernel"` // the profile
-	Source  string    `json:"settings_source"`
-	Assumed []string  `json:"settings_assumed,omitempty"`
-	Packets int64     `json:"packets"`
-	First   time.Time `json:"first,omitzero"`
-	Last    time.Time `json:"last,omitzero"`
-	PPS     float64   `json:"packets_per_second,omitempty"`
+	Schema  string       `json:"schema"`
+	Kernel  string       `json:"kernel"` // the profile
+	Source  string       `json:"settings_source"`
+	Assumed []string     `json:"settings_assumed,omitempty"`
+	Table   *replayTable `json:"table,omitempty"`
+	Sample  float64      `json:"sample,omitempty"`       // the smallest share of the flows that was recorded
+	Error   float64      `json:"sample_error,omitempty"` // of the base's peak, as a share, with 95 % confidence
+	Packets int64        `json:"packets"`
+	First   time.Time    `json:"first,omitzero"`
+	Last    time.Time    `json:"last,omitzero"`
+	PPS     float64      `json:"packets_per_second,omitempty"`
 }
 
 // replayResult is one run.
@@ -39,8 +42,9 @@ type replayResult struct {
 	PeakHeld int            `json:"peak_held"` // flows that the kernel could not reclaim
 	Held     replayLevels   `json:"held_quantiles"`
 	Pressure *float64       `json:"pressure,omitempty"` // peak_held / max
-	AtLimit  float64        `json:"at_limit"`           // seconds
-	Memory   uint64         `json:"memory"`             // bytes at the peak, buckets included
+	Levels   *replayShares  `json:"pressure_quantiles,omitempty"`
+	AtLimit  float64        `json:"at_limit"` // seconds
+	Memory   uint64         `json:"memory"`   // bytes at the peak, buckets included
 	Full     uint64         `json:"memory_full,omitempty"`
 	Chain    float64        `json:"chain_mean"`
 	Longest  int            `json:"chain_longest"`
@@ -55,6 +59,8 @@ type replayResult struct {
 	GCDropped  uint64          `json:"gc_dropped"`
 	Broken     uint64          `json:"broken"` // flows
 	PickedUp   uint64          `json:"broken_picked_up"`
+	Loose      uint64          `json:"broken_loose,omitempty"` // tcp_loose would have picked them up
+	NAT        uint64          `json:"broken_nat,omitempty"`   // nothing would have: NAT changes them
 	BrokenBy   []replayService `json:"broken_by,omitempty"`
 	Unwatched  uint64          `json:"broken_unwatched,omitempty"`
 
@@ -82,10 +88,18 @@ type replayLevels struct {
 	P99 int `json:"p99"`
 }
 
+// replayShares are the same as shares of max.
+type replayShares struct {
+	P50 float64 `json:"p50"`
+	P90 float64 `json:"p90"`
+	P99 float64 `json:"p99"`
+}
+
 // replayRefused names whose packets were refused; error is by how much a count may be too low.
 type replayRefused struct {
-	Sources  []replayShare   `json:"source"`
-	Services []replayService `json:"service"`
+	Sources   []replayShare   `json:"source"`
+	Services  []replayService `json:"service"`
+	Protocols []replayService `json:"protocol"`
 }
 
 type replayShare struct {
@@ -101,6 +115,8 @@ type replayService struct {
 	Error    uint64 `json:"error,omitempty"`
 	Flows    uint64 `json:"flows,omitempty"`
 	PickedUp uint64 `json:"picked_up,omitempty"`
+	Loose    uint64 `json:"loose,omitempty"`
+	NAT      uint64 `json:"nat,omitempty"`
 	Evicted  uint64 `json:"evicted,omitempty"`
 }
 
@@ -118,6 +134,10 @@ func (p *playback) head() replayHead {
 	h := replayHead{Schema: "ctkeeper.replay/1", Kernel: p.base.profile.Name, Source: p.base.source, Assumed: p.base.assumed, Packets: p.packets}
 	if p.packets > 0 {
 		h.First, h.Last = time.Unix(0, p.first).UTC(), time.Unix(0, p.now).UTC()
+	}
+	h.Table = p.table.document()
+	if p.sample > 0 && p.sample < 1 && len(p.results) > 0 {
+		h.Sample, h.Error = p.sample, p.sampleError()
 	}
 	if p.wallNS > 0 {
 		h.PPS = math.Round(float64(p.packets) / (float64(p.wallNS) / 1e9))
@@ -137,9 +157,14 @@ func (p *playback) result(i int) replayResult {
 		out.Pressure = &pressure
 		out.Full = v.memory(v.settings.Max)
 	}
-	out.Broken, out.PickedUp = r.BrokenFlows()
+	if p50, p90, p99, ok := r.PressureQuantiles(); ok {
+		out.Levels = &replayShares{p50, p90, p99}
+	}
+	all := r.BrokenSum()
+	out.Broken, out.PickedUp, out.Loose, out.NAT = all.Flows, all.PickedUp, all.Loose, all.NAT
 	for _, s := range r.Broken {
-		out.BrokenBy = append(out.BrokenBy, replayService{Proto: s.Proto.String(), Port: s.Port, Flows: s.Flows, PickedUp: s.PickedUp, Evicted: s.Evicted})
+		out.BrokenBy = append(out.BrokenBy, replayService{Proto: s.Proto.String(), Port: s.Port, Flows: s.Flows, PickedUp: s.PickedUp, Loose: s.Loose,
+			NAT: s.NAT, Evicted: s.Evicted})
 	}
 	for _, name := range model.Names() {
 		if n, ok := r.Settings.Get(name); ok {
@@ -170,6 +195,9 @@ func refusedBy(r *replay.Result) *replayRefused {
 	}
 	for _, s := range r.RefusedServices {
 		out.Services = append(out.Services, replayService{Proto: s.Key.Proto.String(), Port: s.Key.Port, Packets: s.Count, Error: s.Error})
+	}
+	for _, s := range r.RefusedProtocols {
+		out.Protocols = append(out.Protocols, replayService{Proto: s.Key.String(), Packets: s.Count})
 	}
 	return out
 }

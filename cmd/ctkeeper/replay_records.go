@@ -2,18 +2,56 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"ctkeeper/internal/advice/replay"
 	"ctkeeper/internal/advice/workload"
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/host/capture"
 )
 
-func isRecord(name string) bool { return strings.HasSuffix(name, ".parquet") }
+const (
+	recordSuffix = ".parquet"
+	tornSuffix   = recordSuffix + ".part"
+)
+
+func isRecord(name string) bool { return strings.HasSuffix(name, recordSuffix) }
+
+// sources puts the files of a recording in the place of its directory, and says which are left out: one is not
+// whole while it is written, or when its recording died.
+func (a *app) sources(names []string) (files []string, err error) {
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if name == "-" || err != nil || !info.IsDir() {
+			files = append(files, name)
+			continue
+		}
+		entries, err := os.ReadDir(name)
+		if err != nil {
+			return nil, err
+		}
+		before := len(files)
+		for _, e := range entries {
+			switch full := filepath.Join(name, e.Name()); {
+			case isRecord(full):
+				files = append(files, full)
+			case strings.HasSuffix(full, tornSuffix):
+				a.warn("replay_part", "file", full)
+			}
+		}
+		if len(files) == before {
+			return nil, fmt.Errorf("%s: no flow record in it", name)
+		}
+	}
+	return files, nil
+}
 
 // recordsOf are the flow records among files, captures all others.
 func recordsOf(files []string) []string {
@@ -21,7 +59,7 @@ func recordsOf(files []string) []string {
 }
 
 func captures(files []string) []string {
-	return slices.DeleteFunc(slices.Clone(files), isRecord)
+	return slices.DeleteFunc(slices.Clone(files), func(n string) bool { return isRecord(n) || isTable(n) })
 }
 
 // mixRecords reads the flow records and plays them beside all else; of a file that is torn, what could be read
@@ -32,10 +70,56 @@ func (p *playback) mixRecords(b workload.Between) error {
 	for _, name := range recordsOf(p.files) {
 		faults = append(faults, eachRecord(name, func(r flow.Record) { all = append(all, r) }))
 	}
+	if len(all) > 0 && p.options.together {
+		faults = append(faults, p.align(all))
+	}
 	if len(all) > 0 {
+		p.noteRecords(all)
 		p.mixed = append(p.mixed, &mixedIn{g: workload.FromRecords(all, b, p.shortest())})
 	}
 	return errors.Join(faults...)
+}
+
+// noteRecords notes which flows NAT changes, and how small a sample was recorded.
+func (p *playback) noteRecords(all []flow.Record) {
+	p.nat, p.sample = map[uint64]struct{}{}, 1
+	for i := range all {
+		if all[i].NAT() {
+			p.nat[replay.HashOf(&all[i].Orig)] = struct{}{}
+		}
+		if s := all[i].Sample; s > 0 {
+			p.sample = min(p.sample, s)
+		}
+	}
+}
+
+// align moves the records so that the first begins with the first packet of the captures.
+func (p *playback) align(all []flow.Record) error {
+	var first time.Time
+	for _, name := range captures(p.files) {
+		r, err := capture.Open(name, nil)
+		if err != nil {
+			return nil //nolint:nilerr // readAll will name it
+		}
+		if frame, err := r.Next(); err == nil && (first.IsZero() || frame.Time.Before(first)) {
+			first = frame.Time
+		}
+		if err := r.Close(); err != nil {
+			return err
+		}
+	}
+	if first.IsZero() {
+		return nil
+	}
+	start := slices.MinFunc(all, func(a, b flow.Record) int { return a.Start.Compare(b.Start) }).Start
+	for i := range all {
+		r := &all[i]
+		r.Start = first.Add(r.Start.Sub(start))
+		if !r.End.IsZero() {
+			r.End = first.Add(r.End.Sub(start))
+		}
+	}
+	return nil
 }
 
 func eachRecord(name string, fn func(flow.Record)) (err error) {

@@ -21,8 +21,8 @@ func (p *playback) printText(w io.Writer) error {
 	for link, n := range p.unknownLink {
 		fmt.Fprintln(w, p.say("replay_link", "link", int(link), "packets", n))
 	}
-	if p.silent != nil {
-		fmt.Fprintln(w, p.say("replay_bounds"))
+	for _, line := range p.boundLines() {
+		fmt.Fprintln(w, line)
 	}
 	fmt.Fprintln(w)
 	if err := p.printRows(w); err != nil {
@@ -45,8 +45,8 @@ func (p *playback) count(n any) string { return p.say("replay_count", "n", n) }
 // printRows is the table: a row a run.
 func (p *playback) printRows(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, code := range []string{"replay_run", "replay_peak", "replay_pressure", "replay_refused", "replay_early", "replay_broken",
-		"replay_limit", "replay_memory", "replay_live"} {
+	for _, code := range []string{"replay_run", "replay_peak", "replay_median", "replay_pressure", "replay_refused", "replay_early", "replay_broken",
+		"replay_limit", "replay_memory", "replay_chain"} {
 		fmt.Fprint(t, p.say(code), "\t")
 	}
 	fmt.Fprintln(t)
@@ -61,8 +61,8 @@ func (p *playback) printRows(w io.Writer) error {
 			peak, refused = p.between(uint64(q.Peak), uint64(r.Peak)), p.between(q.Refused, r.Refused)
 			early, broken = p.between(q.EarlyDrops, r.EarlyDrops), p.between(q.Broken, r.Broken)
 		}
-		fmt.Fprint(t, i, "\t", peak, "\t", pressure, "\t", refused, "\t", early, "\t", broken, "\t",
-			wording.Duration(p.app.language(), int64(r.AtLimit)), "\t", p.say("replay_bytes", "bytes", r.Memory), "\t", p.count(r.Live), "\t\n")
+		fmt.Fprint(t, i, "\t", peak, "\t", p.count(r.Counts.P50), "\t", pressure, "\t", refused, "\t", early, "\t", broken, "\t",
+			wording.Duration(p.app.language(), int64(r.AtLimit)), "\t", p.say("replay_bytes", "bytes", r.Memory), "\t", p.count(r.Longest), "\t\n")
 	}
 	return t.Flush()
 }
@@ -144,9 +144,20 @@ func (p *playback) printDetails(w io.Writer, i int) {
 		for _, s := range r.By.Services[:min(5, len(r.By.Services))] {
 			fmt.Fprintf(w, "  %12s  %s\n", p.count(s.Packets), service(s))
 		}
+		if all := r.By.Protocols; len(all) > 1 {
+			for _, s := range all[:min(5, len(all))] {
+				fmt.Fprintf(w, "  %12s  %s\n", p.count(s.Packets), s.Proto)
+			}
+		}
 	}
 	if r.Broken > 0 {
 		fmt.Fprintf(w, "\n%s\n", p.say("replay_broken_of", "run", i, "flows", r.Broken, "picked", r.PickedUp))
+		if r.Loose > 0 {
+			fmt.Fprintln(w, " ", p.say("replay_broken_loose", "flows", r.Loose))
+		}
+		if r.NAT > 0 {
+			fmt.Fprintln(w, " ", p.say("replay_broken_nat", "flows", r.NAT))
+		}
 		for _, s := range r.BrokenBy[:min(5, len(r.BrokenBy))] {
 			fmt.Fprintf(w, "  %12s  %s\n", p.count(s.Flows), service(s))
 		}

@@ -19,6 +19,9 @@ type entry struct {
 	start    int64       // nanoseconds since 1970
 	startErr int64
 	set      int64 // when the timeout was last seen set
+	last     int64 // when a packet had come since the last state, by a reading; 0: none known
+	lastErr  int64
+	sample   float32
 	family   flow.Family
 	assured  bool
 	states   uint8
@@ -52,7 +55,7 @@ func (e *entry) update(fl *flow.Flow, now time.Time) {
 		e.mark = fl.Mark
 	}
 	if fl.Has(flow.HasTimeout) {
-		e.timeout, e.set = fl.Timeout, now.UnixNano()
+		e.timer(fl.Timeout, now.UnixNano())
 	}
 	if n := e.states; fl.Has(flow.HasState) && fl.State != flow.NoState && n < maxStates && (n == 0 || e.state[n-1] != fl.State) {
 		e.state[n] = fl.State
@@ -61,8 +64,18 @@ func (e *entry) update(fl *flow.Flow, now time.Time) {
 	}
 }
 
-// last is the newest state that was noted.
-func (e *entry) last() flow.State {
+// timer takes in the time that a flow has left. More than it can have from what was last seen tells that a packet
+// came meanwhile.
+func (e *entry) timer(left uint32, now int64) {
+	const second = int64(time.Second)
+	if rest := int64(e.timeout) - (now-e.set)/second; e.set > 0 && int64(left) > rest+1 {
+		e.last, e.lastErr = now, now-e.set
+	}
+	e.timeout, e.set = left, now
+}
+
+// newest is the newest state that was noted.
+func (e *entry) newest() flow.State {
 	if e.states == 0 {
 		return flow.NoState
 	}
@@ -71,7 +84,7 @@ func (e *entry) last() flow.State {
 
 // ending judges how a flow ended that was not deleted by a program.
 func (e *entry) ending(now time.Time) string {
-	switch e.last() {
+	switch e.newest() {
 	case flow.TCPTimeWait, flow.TCPClose, flow.SCTPClosed, flow.SCTPShutdownAckSent:
 		return flow.EndClosed
 	}
@@ -84,6 +97,12 @@ func (e *entry) ending(now time.Time) string {
 func (e *entry) record(end time.Time, unsure time.Duration, how string) flow.Record {
 	r := flow.Record{Start: time.Unix(0, e.start).UTC(), StartError: time.Duration(e.startErr), End: end, EndError: unsure, Orig: e.orig, Family: e.family,
 		Zone: e.zone, Mark: e.mark, Assured: e.assured, Timeout: time.Duration(e.timeout) * time.Second, Ended: how}
+	if at := time.Unix(0, e.last).UTC(); e.last > 0 && (e.states == 0 || e.last > e.start+int64(e.at[e.states-1])*int64(time.Millisecond)) {
+		r.Last, r.LastError = at, time.Duration(e.lastErr)
+	}
+	if e.sample < 1 {
+		r.Sample = float64(e.sample)
+	}
 	r.Reply = flow.Tuple{Src: e.orig.Dst, Dst: e.orig.Src, SrcPort: e.orig.DstPort, DstPort: e.orig.SrcPort, Proto: e.orig.Proto}
 	if e.reply != nil {
 		r.Reply = *e.reply

@@ -47,12 +47,12 @@ func (r *recorder) event(kind ctnetlink.EventKind, fl *flow.Flow, origin uint32)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.count.Events++
-	if !r.sampled(fl) {
+	key := keyOf(fl)
+	e := r.open[key]
+	if e == nil && !r.share.holds(fl, kind == ctnetlink.EventNew) {
 		r.count.Skipped++
 		return
 	}
-	key := keyOf(fl)
-	e := r.open[key]
 	if kind == ctnetlink.EventDestroy {
 		r.destroyed(key, e, fl, now, origin)
 		return
@@ -75,14 +75,16 @@ func (r *recorder) add(key uint64, fl *flow.Flow, now time.Time, unsure time.Dur
 		return
 	}
 	e := newEntry(fl, now, unsure)
-	e.round = r.round
+	e.round, e.sample = r.round, float32(r.share.of(unsure == 0))
 	r.open[key] = e
+	r.share.added++
 }
 
 // destroyed writes a flow that ended; e is nil when its beginning was lost.
 func (r *recorder) destroyed(key uint64, e *entry, fl *flow.Flow, now time.Time, origin uint32) {
 	if e == nil {
 		e = newEntry(fl, now, now.Sub(r.since))
+		e.sample = float32(r.share.of(false))
 	}
 	delete(r.open, key)
 	how := e.ending(now)
@@ -94,14 +96,6 @@ func (r *recorder) destroyed(key uint64, e *entry, fl *flow.Flow, now time.Time,
 		rec.Counted, rec.OrigCount, rec.ReplyCount = true, fl.OrigCount, fl.ReplyCount
 	}
 	r.out.put(rec)
-}
-
-// sampled chooses by the tuple, so that a flow is in or out whole.
-func (r *recorder) sampled(fl *flow.Flow) bool {
-	if r.o.Sample <= 0 || r.o.Sample >= 1 {
-		return true
-	}
-	return float64(tupleHash(&fl.Orig)>>11)/(1<<53) < r.o.Sample
 }
 
 // readings reads the table whenever something was lost, and once at the beginning.
@@ -176,11 +170,11 @@ func (r *recorder) seen(fl *flow.Flow, round uint32, before time.Time) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.sampled(fl) {
-		return
-	}
 	key := keyOf(fl)
 	e := r.open[key]
+	if e == nil && !r.share.holds(fl, false) {
+		return
+	}
 	if e == nil {
 		unsure := now.Sub(before)
 		if round == 1 {
@@ -226,8 +220,9 @@ func (r *recorder) notes() map[string]string {
 	if r.o.Every > 0 {
 		n["method"] = "readings every " + r.o.Every.String()
 	}
-	if r.o.Sample > 0 && r.o.Sample < 1 {
-		n["sample"] = strconv.FormatFloat(r.o.Sample, 'g', -1, 64)
+	n["refused"] = strconv.FormatUint(c.Refused, 10)
+	if c.Sample < 1 {
+		n["sample"] = strconv.FormatFloat(c.Sample, 'g', -1, 64)
 	}
 	for k, v := range r.o.Notes {
 		n[k] = v

@@ -27,6 +27,8 @@ type Options struct {
 	Keep      int64
 	// Sample is the share of flows that is recorded, chosen by their tuples; 0 means all.
 	Sample float64
+	// Budget bounds the bytes an hour, over all files: the sample shrinks when more would come. 0 means no bound.
+	Budget int64
 	// Every compares readings of the table that far apart, instead of following events.
 	Every time.Duration
 	// Buffer is the bytes of events that the kernel may hold; 0 means 8 MiB.
@@ -39,6 +41,8 @@ type Options struct {
 	Notes map[string]string
 	// Ready is called when events are followed and the table was read once.
 	Ready func()
+	// Torn is told of a file that a recording before this one left torn; it is removed.
+	Torn func(name string)
 	// Progress is called about once a second.
 	Progress func(Counts)
 }
@@ -52,9 +56,12 @@ type Counts struct {
 	Skipped uint64 `json:"skipped"` // not in the sample
 	Beyond  uint64 `json:"beyond"`  // not followed: too many were open
 	Unsaved uint64 `json:"unsaved"` // not written: the disk refused or was too slow
+	Refused uint64 `json:"refused"` // packets that a full table refused: their flows were never made, and nobody tells their tuples
 	Files   uint64 `json:"files"`   // completed
 	Bytes   uint64 `json:"bytes"`   // of completed files
 	Reads   uint64 `json:"reads"`   // of the whole table
+	// Sample is the share of the new flows that is recorded now.
+	Sample float64 `json:"sample"`
 }
 
 // recorder is one recording.
@@ -68,6 +75,8 @@ type recorder struct {
 	// round numbers the readings of the table; an entry carries the last that it was in.
 	round uint32
 	since time.Time // the last time at which everything was known
+	share share
+	full  fullness
 }
 
 // Run records the calling thread's network namespace until the context ends, which is no error: flows that
@@ -79,7 +88,7 @@ func Run(ctx context.Context, o Options) (c Counts, err error) {
 	if o.Buffer <= 0 {
 		o.Buffer = 8 << 20
 	}
-	r := &recorder{o: o, open: map[uint64]*entry{}, since: time.Now()}
+	r := &recorder{o: o, open: map[uint64]*entry{}, since: time.Now(), share: newShare(o.Sample, o.Budget)}
 	if r.conn, err = ctnetlink.Dial(ctnetlink.Options{}); err != nil {
 		return c, err
 	}
@@ -109,7 +118,7 @@ func (r *recorder) counts() Counts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.count
-	c.Open = uint64(len(r.open))
+	c.Open, c.Sample = uint64(len(r.open)), r.share.now
 	r.out.add(&c)
 	return c
 }
@@ -134,6 +143,7 @@ func (r *recorder) ticking(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			r.watch(ctx)
 			r.out.tick(r.notes())
 			if r.o.Progress != nil {
 				r.o.Progress(r.counts())

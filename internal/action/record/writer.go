@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"ctkeeper/internal/conntrack/flow"
@@ -27,6 +28,7 @@ const (
 // writer writes flows to files, in a goroutine of its own: who puts never waits.
 type writer struct {
 	o     Options
+	dir   *os.File // holds the directory's lock
 	in    chan flow.Record
 	done  chan struct{}
 	mu    sync.Mutex // of everything below
@@ -35,7 +37,11 @@ type writer struct {
 	begun time.Time
 	err   error
 	count Counts
+	whole uint64 // flows in completed files
 }
+
+// ErrBusy tells of a directory that another recording writes to.
+var ErrBusy = errors.New("another recording writes there")
 
 func newWriter(o Options) (*writer, error) {
 	if o.FileBytes <= 0 {
@@ -47,21 +53,44 @@ func newWriter(o Options) (*writer, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	old, err := filepath.Glob(filepath.Join(o.Dir, "*"+part))
+	dir, err := lockDir(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range old { // torn when a recording before this one died
-		if err := os.Remove(name); err != nil {
-			return nil, err
-		}
-	}
-	w := &writer{o: o, in: make(chan flow.Record, queue), done: make(chan struct{})}
-	if err := w.start(); err != nil {
-		return nil, err
+	w := &writer{o: o, dir: dir, in: make(chan flow.Record, queue), done: make(chan struct{})}
+	if err := errors.Join(w.removeTorn(), w.start()); err != nil {
+		return nil, errors.Join(err, dir.Close())
 	}
 	go w.run()
 	return w, nil
+}
+
+// lockDir takes a directory for one recording; the kernel frees it when that dies.
+func lockDir(name string) (*os.File, error) {
+	dir, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = ErrBusy
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), dir.Close())
+	}
+	return dir, nil
+}
+
+// removeTorn removes what a recording left that died.
+func (w *writer) removeTorn() error {
+	old, err := filepath.Glob(filepath.Join(w.o.Dir, "*"+part))
+	for _, name := range old {
+		err = errors.Join(err, os.Remove(name))
+		if w.o.Torn != nil {
+			w.o.Torn(name)
+		}
+	}
+	return err
 }
 
 // put hands a flow on; when the disk is too slow it is counted as unsaved.
@@ -164,6 +193,7 @@ func (w *writer) finish(notes map[string]string) error {
 		return os.Remove(name)
 	}
 	w.count.Files++
+	w.whole += uint64(rows)
 	w.count.Bytes += uint64(info.Size())
 	if err := os.Rename(name, strings.TrimSuffix(name, part)); err != nil {
 		return err
@@ -196,6 +226,16 @@ func (w *writer) prune() error {
 	return nil
 }
 
+// perFlow is what a flow takes on disk.
+func (w *writer) perFlow() float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.whole < 10000 {
+		return bytesAFlow
+	}
+	return float64(w.count.Bytes) / float64(w.whole)
+}
+
 // add puts the writer's counts beside the recorder's.
 func (w *writer) add(c *Counts) {
 	w.mu.Lock()
@@ -209,8 +249,9 @@ func (w *writer) close(notes map[string]string) error {
 	<-w.done
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.w == nil {
-		return w.err
+	err := w.err
+	if w.w != nil {
+		err = w.finish(notes)
 	}
-	return w.finish(notes)
+	return errors.Join(err, w.dir.Close())
 }

@@ -1,4 +1,4 @@
-package demand
+package demand_test
 
 import (
 	"math"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ctkeeper/internal/advice/demand"
 	"ctkeeper/internal/advice/workload"
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/packet"
@@ -23,7 +24,7 @@ func conn(at time.Duration, port uint16, lasted time.Duration) flow.Record {
 	return r
 }
 
-func find(d Demand, s string, o Outcome) *Class {
+func find(d demand.Demand, s string, o demand.Outcome) *demand.Class {
 	for i := range d.Classes {
 		if d.Classes[i].Service.String() == s && d.Classes[i].Outcome == o {
 			return &d.Classes[i]
@@ -33,7 +34,7 @@ func find(d Demand, s string, o Outcome) *Class {
 }
 
 func TestClassesOfRecords(t *testing.T) {
-	c := NewCounter()
+	c := demand.NewCounter()
 	for i := range 100 {
 		r := conn(time.Duration(i)*time.Second, 443, 10*time.Second)
 		c.Record(&r)
@@ -45,7 +46,7 @@ func TestClassesOfRecords(t *testing.T) {
 	syn.Ended, syn.Assured, syn.States, syn.At = flow.EndExpired, false, syn.States[:1], syn.At[:1]
 	c.Record(&syn)
 	d := c.Demand()
-	web, db, scan := find(d, "tcp 443", Closed), find(d, "tcp 5432", Open), find(d, "tcp 22", Unanswered)
+	web, db, scan := find(d, "tcp 443", demand.Closed), find(d, "tcp 5432", demand.Open), find(d, "tcp 22", demand.Unanswered)
 	if web == nil || db == nil || scan == nil || d.Flows != 102 {
 		t.Fatalf("%+v", d)
 	}
@@ -96,8 +97,8 @@ func TestClassesOfPackets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := NewCounter()
-	p := NewPackets(c, Timeouts{HalfOpen: time.Minute, Established: time.Hour, Closed: 10 * time.Second, UDP: 30 * time.Second, UDPStream: 2 * time.Minute, Other: 30 * time.Second})
+	c := demand.NewCounter()
+	p := demand.NewPackets(c, demand.Timeouts{HalfOpen: time.Minute, Established: time.Hour, Closed: 10 * time.Second, UDP: 30 * time.Second, UDPStream: 2 * time.Minute, Other: 30 * time.Second})
 	d := packet.NewDecoder(packet.Options{})
 	g := w.Packets(start.UnixNano())
 	for at, ip, ok := g.Next(); ok; at, ip, ok = g.Next() {
@@ -107,7 +108,7 @@ func TestClassesOfPackets(t *testing.T) {
 	}
 	p.Finish()
 	got := c.Demand()
-	pool, scan, dns := find(got, "tcp 5432", Closed), find(got, "tcp 22", Unanswered), find(got, "udp 53", Silent)
+	pool, scan, dns := find(got, "tcp 5432", demand.Closed), find(got, "tcp 22", demand.Unanswered), find(got, "udp 53", demand.Silent)
 	if pool == nil || scan == nil || dns == nil {
 		t.Fatalf("%+v", got.Classes)
 	}
@@ -123,9 +124,10 @@ func TestClassesOfPackets(t *testing.T) {
 }
 
 func TestManyServicesAreFolded(t *testing.T) {
-	c := NewCounter()
+	const maxClasses = 4096
+	c := demand.NewCounter()
 	for i := range 3 * maxClasses {
-		c.Add(Seen{Service: Service{flow.TCP, uint16(i)}, Outcome: Unanswered, First: start, Last: start.Add(time.Second), In: time.Second})
+		c.Add(demand.Seen{Service: demand.Service{Proto: flow.TCP, Port: uint16(i)}, Outcome: demand.Unanswered, First: start, Last: start.Add(time.Second), In: time.Second})
 	}
 	d := c.Demand()
 	if n := len(d.Classes); n != maxClasses+1 || !d.Classes[0].Others || d.Classes[0].Flows != 2*maxClasses {
@@ -134,10 +136,10 @@ func TestManyServicesAreFolded(t *testing.T) {
 }
 
 func TestPeak(t *testing.T) {
-	if _, ok := PeakOf(nil, time.Second); ok {
+	if _, ok := demand.PeakOf(nil, time.Second); ok {
 		t.Error("a peak of nothing")
 	}
-	few, _ := PeakOf([]int{5, 9, 7}, time.Minute)
+	few, _ := demand.PeakOf([]int{5, 9, 7}, time.Minute)
 	if few.Highest != 9 || few.High != nil || few.Blocks != 3 || few.Block != 60 {
 		t.Errorf("three blocks bound a quantile: %+v", few)
 	}
@@ -148,7 +150,7 @@ func TestPeak(t *testing.T) {
 			counts[i] = 5000
 		}
 	}
-	p, _ := PeakOf(counts, time.Second)
+	p, _ := demand.PeakOf(counts, time.Second)
 	if p.Highest != 5000 || p.Level != 1009 || p.High == nil || *p.High != 5000 || p.Low == nil || *p.Low != 1009 || p.Block != 10 {
 		t.Errorf("%+v low %v high %v", p, p.Low, p.High)
 	}
@@ -166,8 +168,8 @@ func TestPeakCovers(t *testing.T) {
 			z = (z ^ z>>27) * 0x94d049bb133111eb
 			v[i] = int((z ^ z>>31) >> 44)
 		}
-		p, _ := PeakOf(v, time.Second)
-		if *p.Low <= peakQuantile*top && *p.High >= peakQuantile*top {
+		p, _ := demand.PeakOf(v, time.Second)
+		if *p.Low <= p.Quantile*top && *p.High >= p.Quantile*top {
 			held++
 		}
 	}

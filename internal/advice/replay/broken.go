@@ -18,6 +18,7 @@ type forgotten struct {
 	why     model.Why
 	turn    uint8
 	assured bool
+	nat     bool
 }
 
 // BrokenService is what became of one service's flows that carried traffic after the table had forgotten
@@ -26,8 +27,10 @@ type BrokenService struct {
 	Service
 	Flows uint64
 	// PickedUp flows were taken up again from the middle, which helps only where no NAT changes them; the
-	// packets of the others were invalid or refused.
-	PickedUp uint64
+	// packets of the others were invalid or refused. Loose of those would have been with tcp_loose.
+	PickedUp, Loose uint64
+	// NAT are those that are known to be translated: lost with their translation, and not among PickedUp and Loose.
+	NAT uint64
 	// Evicted flows were taken by early drop or the collector of a full table; the others expired.
 	Evicted uint64
 }
@@ -37,10 +40,11 @@ type broken struct {
 	lost     map[uint64]forgotten // by the key's hash
 	services map[Service]*BrokenService
 	overflow uint64
+	nat      func(hash uint64) bool
 }
 
-func newBroken() broken {
-	return broken{lost: map[uint64]forgotten{}, services: map[Service]*BrokenService{}}
+func newBroken(nat func(hash uint64) bool) broken {
+	return broken{lost: map[uint64]forgotten{}, services: map[Service]*BrokenService{}, nat: nat}
 }
 
 // ended remembers flows whose ends do not know that they are over.
@@ -52,7 +56,8 @@ func (b *broken) ended(e model.End, hash uint64) {
 		b.overflow++
 		return
 	}
-	b.lost[hash] = forgotten{service: serviceOf(e.Key.Tuple(e.Turn)), why: e.Why, turn: e.Turn, assured: e.Status&flow.Assured != 0}
+	b.lost[hash] = forgotten{service: serviceOf(e.Key.Tuple(e.Turn)), why: e.Why, turn: e.Turn, assured: e.Status&flow.Assured != 0,
+		nat: e.Status&(flow.SrcNAT|flow.DstNAT) != 0 || b.nat != nil && b.nat(hash)}
 }
 
 // alive flows had an answer and were not closed: TCP and SCTP by their state, others by the answer alone.
@@ -66,8 +71,8 @@ func alive(e model.End) bool {
 	return e.Status&flow.SeenReply != 0
 }
 
-// back is told of packets without a flow: new is whether one was made for it.
-func (b *broken) back(p *packet.Packet, new bool) {
+// back is told of packets without a flow: what became of it, and whether flows are picked up from the middle.
+func (b *broken) back(p *packet.Packet, what model.Result, loose bool) {
 	if len(b.lost) == 0 {
 		return
 	}
@@ -90,8 +95,13 @@ func (b *broken) back(p *packet.Packet, new bool) {
 		b.services[f.service] = s
 	}
 	s.Flows++
-	if new {
+	switch {
+	case f.nat:
+		s.NAT++
+	case what == model.NewFlow:
 		s.PickedUp++
+	case what == model.Invalid && !loose && f.service.Proto == flow.TCP:
+		s.Loose++
 	}
 	if f.why != model.Expired {
 		s.Evicted++

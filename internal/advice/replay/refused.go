@@ -71,6 +71,7 @@ const (
 // refusals are the packets that a full table refused.
 type refusals struct {
 	packets  uint64
+	protos   [256]uint64
 	sources  top[netip.Addr]
 	services top[Service]
 	// flows estimates how many flows they were of (HyperLogLog).
@@ -83,12 +84,24 @@ func newRefusals() refusals {
 
 func (r *refusals) add(p *packet.Packet) {
 	r.packets++
+	r.protos[p.Proto()]++
 	t := p.Key.Tuple(p.Turn)
 	r.sources.add(address(t.Src, t.Family))
 	r.services.add(serviceOf(t))
 	h := p.Hash * 0x9e3779b97f4a7c15
 	i := h >> (64 - hllBits)
 	r.flows[i] = max(r.flows[i], uint8(bits.LeadingZeros64(h<<hllBits|1)+1))
+}
+
+// byProtocol are all protocols with refused packets, the most first.
+func (r *refusals) byProtocol() (out []Share[flow.Proto]) {
+	for proto, n := range r.protos {
+		if n > 0 {
+			out = append(out, Share[flow.Proto]{Key: flow.Proto(proto), Count: n})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Share[flow.Proto]) int { return cmp.Compare(b.Count, a.Count) })
+	return out
 }
 
 func address(a [16]byte, family uint8) netip.Addr {

@@ -12,7 +12,6 @@ package replay
 import (
 	"runtime"
 
-	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/conntrack/packet"
 )
@@ -36,6 +35,9 @@ type Options struct {
 	GCPhase int64
 	// Helpers are attached to new flows, in every variant.
 	Helpers []model.Helper
+	// Translated tells of flows, by the hash of their key, that NAT changes; nil: none is known to be. It is called
+	// by several workers at once.
+	Translated func(hash uint64) bool
 	// Workers share the variants; 0 means one a core.
 	Workers int
 	// Verdict, when set, is told what the last variant made of each packet, in order. Everything then runs
@@ -81,22 +83,8 @@ func (p *Player) Packet(at int64, pk *packet.Packet) {
 	}
 }
 
-// Loaded is a flow of a table that was there before the first packet.
-type Loaded struct {
-	Orig, Reply packet.Tuple
-	Status      flow.Status
-	State       flow.State
-	// Created and Deadline are times in nanoseconds: a setting does not change a timer that runs.
-	Created, Deadline int64
-}
-
-// Load puts a flow into the tables of all variants, before the first packet. A table that is full by its
-// variant's max takes no more.
-func (p *Player) Load(f Loaded) {
-	for _, r := range p.runs {
-		r.m.Load(f.Orig, f.Reply, f.Status, f.State, f.Created, f.Deadline)
-	}
-}
+// Pass lets time pass up to a moment at which no packet comes.
+func (p *Player) Pass(at int64) { p.Packet(at, &packet.Packet{}) }
 
 // Finish ends the replay and returns a result for each variant, in their order.
 func (p *Player) Finish() []Result {

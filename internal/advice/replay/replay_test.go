@@ -80,7 +80,7 @@ func TestBroken(t *testing.T) {
 	f.send(hour+second, segment(1005, true, packet.FIN|packet.ACK))
 	res := f.p.Finish()
 	https := Service{flow.TCP, 443}
-	want := [][]BrokenService{{}, {{Service: https, Flows: 4, PickedUp: 4}}, {{Service: https, Flows: 4}}}
+	want := [][]BrokenService{{}, {{Service: https, Flows: 4, PickedUp: 4}}, {{Service: https, Flows: 4, Loose: 4}}}
 	for i, r := range res {
 		if d := cmp.Diff(want[i], r.Broken); d != "" {
 			t.Errorf("variant %d: %s", i, d)

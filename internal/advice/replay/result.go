@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/model"
 )
 
@@ -23,9 +24,10 @@ type Result struct {
 	AtLimit time.Duration
 
 	// RefusedFlows are the flows that refused packets were of, within some 2 %.
-	RefusedFlows    uint64
-	RefusedSources  []Share[netip.Addr]
-	RefusedServices []Share[Service]
+	RefusedFlows     uint64
+	RefusedSources   []Share[netip.Addr]
+	RefusedServices  []Share[Service]
+	RefusedProtocols []Share[flow.Proto]
 
 	// Broken flows carried traffic again after the table had forgotten them; Unwatched were forgotten when
 	// no more could be remembered, and are not among them.
@@ -54,17 +56,36 @@ func (r *Result) Pressure() (float64, bool) {
 
 // BrokenFlows are those of all services, and how many of them were picked up again.
 func (r *Result) BrokenFlows() (flows, pickedUp uint64) {
+	all := r.BrokenSum()
+	return all.Flows, all.PickedUp
+}
+
+// BrokenSum are the broken flows of all services together.
+func (r *Result) BrokenSum() (all BrokenService) {
 	for _, s := range r.Broken {
-		flows += s.Flows
-		pickedUp += s.PickedUp
+		all.Flows += s.Flows
+		all.PickedUp += s.PickedUp
+		all.Loose += s.Loose
+		all.NAT += s.NAT
+		all.Evicted += s.Evicted
 	}
-	return flows, pickedUp
+	return all
+}
+
+// PressureQuantiles are the levels of Held as shares of max; false when max is unlimited.
+func (r *Result) PressureQuantiles() (p50, p90, p99 float64, ok bool) {
+	limit := float64(r.Settings.Max)
+	if limit <= 0 {
+		return 0, 0, 0, false
+	}
+	return float64(r.Held.P50) / limit, float64(r.Held.P90) / limit, float64(r.Held.P99) / limit, true
 }
 
 func (r *run) result() Result {
 	out := Result{Settings: r.m.Settings(), Counters: r.m.Counters(), Peak: r.peak, PeakHeld: r.peakHeld, End: r.m.Count(), Live: r.m.Live(r.now),
 		AtLimit: time.Duration(r.atLimit), RefusedFlows: r.refused.distinct(), Broken: r.broken.byService(), Unwatched: r.broken.overflow,
 		Curve: r.curve.bins, BinWidth: time.Duration(r.curve.width), Log: r.log, LogLines: r.lines}
+	out.RefusedProtocols = r.refused.byProtocol()
 	out.RefusedSources = r.refused.sources.best(topShown, netip.Addr.Compare)
 	out.RefusedServices = r.refused.services.best(topShown, func(a, b Service) int {
 		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))

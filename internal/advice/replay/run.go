@@ -10,6 +10,7 @@ type run struct {
 	m       *model.Model
 	seed    uint64
 	max     int64
+	loose   bool
 	curve   curve
 	level   levels
 	refused refusals
@@ -32,7 +33,7 @@ type run struct {
 const maxLogLines = 20
 
 func newRun(v Variant, o Options) *run {
-	r := &run{seed: o.Seed, max: v.Settings.Max, policies: v.Policies, broken: newBroken(), refused: newRefusals()}
+	r := &run{seed: o.Seed, max: v.Settings.Max, loose: v.Settings.TCPLoose, policies: v.Policies, broken: newBroken(o.Translated), refused: newRefusals()}
 	set := v.Settings
 	r.m = model.New(model.Config{Profile: v.Profile, Settings: &set, Seed: o.Seed, Flows: o.Flows, GCPhase: o.GCPhase, Helpers: o.Helpers, Ended: r.ended,
 		Logged: func(_ int64, line string) {
@@ -57,6 +58,11 @@ func (r *run) step(at int64, p *packet.Packet) model.Verdict {
 	if at > r.now {
 		r.advance(at)
 	}
+	if p.Kind == 0 { // time alone
+		r.m.Advance(r.now)
+		r.note(0)
+		return model.Verdict{}
+	}
 	v, tracked := r.track(p)
 	if !tracked {
 		return v
@@ -64,11 +70,11 @@ func (r *run) step(at int64, p *packet.Packet) model.Verdict {
 	refused := uint64(0)
 	switch v.Result {
 	case model.NewFlow, model.Invalid:
-		r.broken.back(p, v.Result == model.NewFlow)
+		r.broken.back(p, v.Result, r.loose)
 	case model.Refused:
 		refused = 1
 		r.refused.add(p)
-		r.broken.back(p, false)
+		r.broken.back(p, v.Result, r.loose)
 	}
 	r.note(refused)
 	return v

@@ -51,7 +51,27 @@ func (w *Workload) Packets(start int64) *Generator {
 	for i := range w.Classes {
 		g.arrive(i, int64(w.Classes[i].From))
 	}
+	for i := range w.Present {
+		g.goOn(&w.Present[i])
+	}
 	return g
+}
+
+// goOn takes up a flow that began before: how long it still lasts is drawn like a whole life, which is so for
+// exponential ones.
+func (g *Generator) goOn(p *Present) {
+	c := &g.w.Classes[p.Class]
+	f := &talk{class: c, client: p.Client, host: p.Host, back: p.Back, every: p.Every, stage: question, left: g.lifetime(c),
+		seq: [2]uint32{uint32(g.draw()), uint32(g.draw())}}
+	wait := p.Every / 2
+	if f.left < wait {
+		f.stage, wait = closing, f.left
+		if c.Protocol != TCP || c.End == Silence {
+			return
+		}
+	}
+	f.left -= wait
+	g.push(event{at: int64(wait), class: p.Class, talk: f})
 }
 
 // Next returns the next packet, valid until the next call, and when it is sent; false after the last.
@@ -82,6 +102,9 @@ func (g *Generator) push(e event) {
 func (g *Generator) arrive(class int, after int64) {
 	c := &g.w.Classes[class]
 	most := max(c.RateFrom, c.RateTo)
+	if most == 0 {
+		return
+	}
 	for at := float64(after); ; {
 		gap := 1 / c.rate(at)
 		if !c.Steady {
@@ -120,8 +143,5 @@ func (g *Generator) float() float64 { return float64(g.draw()>>11) / (1 << 53) }
 
 func (g *Generator) draw() uint64 {
 	g.rand += 0x9e3779b97f4a7c15
-	z := g.rand
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+	return scramble(g.rand)
 }

@@ -214,7 +214,7 @@ func (c *Class) check() error {
 	}{
 		{"protocol", string(c.Protocol), []string{"tcp", "udp", "icmp"}},
 		{"shape", string(c.Shape), []string{"constant", "exponential", "pareto"}},
-		{"answer", string(c.Answer), []string{"yes", "no", "refuse"}},
+		{"answer", string(c.Answer), []string{"yes", "no", "refuse", "half"}},
 		{"end", string(c.End), []string{"fin", "rst", "silence"}},
 	} {
 		if !slices.Contains(one.allowed, one.value) {

@@ -48,6 +48,7 @@ type Records struct {
 	next  int
 	live  liveHeap
 	every time.Duration
+	gap   time.Duration // mean time between two flows' starts
 	end   time.Time
 	buf   []byte
 }
@@ -74,7 +75,8 @@ func (h *liveHeap) Pop() any {
 }
 
 // FromRecords makes packets of recorded flows; it sorts them by their start. every is the time between the
-// packets that Busy makes up: less than the shortest timer that they must keep from running out.
+// packets that Busy makes up: less than the shortest timer that they must keep from running out. A flow that stands
+// for others, of which a sample was recorded, comes as often, between other ends.
 func FromRecords(all []flow.Record, b Between, every time.Duration) *Records {
 	slices.SortStableFunc(all, func(x, y flow.Record) int { return cmp.Compare(x.Start.UnixNano(), y.Start.UnixNano()) })
 	r := &Records{all: all}
@@ -88,15 +90,16 @@ func FromRecords(all []flow.Record, b Between, every time.Duration) *Records {
 			}
 		}
 	}
+	if n := len(all); n > 1 {
+		r.gap = all[n-1].Start.Sub(all[0].Start) / time.Duration(n-1)
+	}
 	return r
 }
 
 // Next returns the next packet, valid until the next call, and its time; false after the last.
 func (r *Records) Next() (at int64, ip []byte, ok bool) {
 	for r.next < len(r.all) && (len(r.live) == 0 || r.all[r.next].Start.UnixNano() <= r.live[0].steps[0].at) {
-		if f := r.begin(&r.all[r.next], r.next); f != nil {
-			heap.Push(&r.live, f)
-		}
+		r.push(&r.all[r.next])
 		r.next++
 	}
 	if len(r.live) == 0 {
@@ -124,6 +127,49 @@ func (f *recorded) advance(s step) {
 		return
 	}
 	f.steps = append([]step{{at: s.at + f.every, side: 1 - s.side, flags: packet.ACK}}, f.steps...)
+}
+
+// push begins a flow, and the others that it stands for a little later.
+func (r *Records) push(rec *flow.Record) {
+	copies := 1
+	draw := uint64(r.next)*0x9e3779b97f4a7c15 ^ uint64(rec.Orig.SrcPort)
+	if rec.Sample > 0 && rec.Sample < 1 {
+		draw = scramble(draw)
+		copies = int(1/rec.Sample + float64(draw>>11)/(1<<53))
+	}
+	for k := range copies {
+		f := r.begin(rec, r.next)
+		if f == nil {
+			return
+		}
+		if k > 0 {
+			draw = scramble(draw + 1)
+			f.other(k, draw, int64(draw%uint64(max(r.gap, 1))))
+		}
+		heap.Push(&r.live, f)
+	}
+}
+
+// other makes a flow one between other ends, and later.
+func (f *recorded) other(k int, draw uint64, later int64) {
+	a := f.t.client.Addr().As16()
+	a[15] ^= byte(k)
+	a[14] ^= byte(k >> 8)
+	addr := netip.AddrFrom16(a)
+	if f.t.client.Addr().Is4() {
+		addr = addr.Unmap()
+	}
+	f.t.client = netip.AddrPortFrom(addr, f.t.client.Port()^uint16(draw>>40)&0x3ff)
+	f.last += later
+	for i := range f.steps {
+		f.steps[i].at += later
+	}
+}
+
+func scramble(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
 }
 
 // begin plans the packets that the record tells of; nil for a protocol that cannot be made.

@@ -88,3 +88,20 @@ func TestRecordsOfEveryKind(t *testing.T) {
 		t.Error("flows from nothing")
 	}
 }
+
+// TestSampleStandsForAll: of every tenth flow come ten, between different ends.
+func TestSampleStandsForAll(t *testing.T) {
+	var all []flow.Record
+	for i := range 2000 {
+		r := connection(uint16(1024+i*30%60000), time.Duration(i)*100*time.Millisecond, time.Second)
+		r.Orig.Src = netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 7})
+		if i%2 == 0 {
+			r.Sample = 0.08
+		}
+		all = append(all, r)
+	}
+	c, _ := play(t, all, Silent, 600)
+	if want := 1000 + 1000/0.08; float64(c.New) < 0.98*want || float64(c.New) > 1.02*want {
+		t.Errorf("%d flows, want about %v", c.New, want)
+	}
+}

@@ -15,7 +15,9 @@ const roundTrip = time.Millisecond
 type talk struct {
 	class        *Class
 	client, host netip.AddrPort
-	seq          [2]uint32 // what each side sends next
+	back         *[2]netip.AddrPort // of the host's packets, where it is not the way turned round
+	every        time.Duration      // between two exchanges
+	seq          [2]uint32          // what each side sends next
 	stage        stage
 	left         time.Duration // until the last exchange
 }
@@ -35,7 +37,7 @@ const (
 
 func (g *Generator) newFlow(class int) *talk {
 	c := &g.w.Classes[class]
-	f := &talk{class: c, left: g.lifetime(c), seq: [2]uint32{uint32(g.draw()), uint32(g.draw())}}
+	f := &talk{class: c, left: g.lifetime(c), every: c.Every, seq: [2]uint32{uint32(g.draw()), uint32(g.draw())}}
 	port := uint16(0)
 	if len(c.Ports) > 0 {
 		port = c.Ports[g.draw()%uint64(len(c.Ports))]
@@ -125,10 +127,10 @@ func (f *talk) advance() (wait time.Duration, more bool) {
 // again goes to the next exchange, or to the end.
 func (f *talk) again() (time.Duration, bool) {
 	c := f.class
-	if c.Every > 0 && f.left >= c.Every {
-		f.left -= c.Every
+	if f.every > 0 && f.left >= f.every {
+		f.left -= f.every
 		f.stage = question
-		return c.Every, true
+		return f.every, true
 	}
 	f.stage = closing
 	return f.left, c.Protocol == TCP && c.Answer == Yes && c.End != Silence
@@ -138,8 +140,7 @@ func (f *talk) again() (time.Duration, bool) {
 func (f *talk) data(b []byte, side, n int) []byte {
 	switch f.class.Protocol {
 	case UDP:
-		h := f.ports(side)
-		h = binary.BigEndian.AppendUint16(h, uint16(8+n))
+		h := binary.BigEndian.AppendUint16(f.ports(side), uint16(8+n))
 		h = append(h, 0, 1) // a checksum to mend: none would be no checksum
 		return f.ip(b, side, 17, append(h, make([]byte, n)...))
 	case ICMP:
@@ -154,12 +155,20 @@ func (f *talk) data(b []byte, side, n int) []byte {
 	return f.tcp(b, side, packet.ACK|packet.PSH, n)
 }
 
-func (f *talk) ports(side int) []byte {
-	a, z := f.client.Port(), f.host.Port()
-	if side == 1 {
-		a, z = z, a
+// ends are where a side's packets come from and go to.
+func (f *talk) ends(side int) (from, to netip.AddrPort) {
+	switch {
+	case side == 0:
+		return f.client, f.host
+	case f.back != nil:
+		return f.back[0], f.back[1]
 	}
-	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(make([]byte, 0, 64), a), z)
+	return f.host, f.client
+}
+
+func (f *talk) ports(side int) []byte {
+	from, to := f.ends(side)
+	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(make([]byte, 0, 64), from.Port()), to.Port())
 }
 
 func (f *talk) tcp(b []byte, side int, flags byte, n int) []byte {
@@ -179,10 +188,8 @@ func (f *talk) tcp(b []byte, side int, flags byte, n int) []byte {
 
 // ip puts the header before a payload and fills in the checksums.
 func (f *talk) ip(b []byte, side int, proto byte, payload []byte) []byte {
-	src, dst := f.client.Addr(), f.host.Addr()
-	if side == 1 {
-		src, dst = dst, src
-	}
+	from, to := f.ends(side)
+	src, dst := from.Addr(), to.Addr()
 	var raw []byte
 	if src.Is4() {
 		raw = binary.BigEndian.AppendUint16([]byte{0x45, 0}, uint16(20+len(payload)))

@@ -20,6 +20,19 @@ type Workload struct {
 	Tail     time.Duration
 	Seed     uint64
 	Classes  []Class
+	// Present are flows that are under way when it begins.
+	Present []Present
+}
+
+// Present is a flow that began before the workload.
+type Present struct {
+	// Class says how it goes on, but that its exchanges are Every apart; the first is after half of that.
+	Class int
+	Every time.Duration
+	// Client and Host are its ends; Back is where the host's packets come from and go to, where addresses are
+	// translated.
+	Client, Host netip.AddrPort
+	Back         *[2]netip.AddrPort
 }
 
 // Class is one kind of flow.
@@ -69,6 +82,7 @@ const (
 	Yes    Answer = "yes"
 	No     Answer = "no"
 	Refuse Answer = "refuse" // TCP: an RST
+	Half   Answer = "half"   // TCP: a SYN-ACK that the client never acknowledges
 
 	FIN     End = "fin"
 	RST     End = "rst"

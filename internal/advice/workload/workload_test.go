@@ -123,7 +123,7 @@ func TestFaultsNameTheLine(t *testing.T) {
 	for change, want := range map[string]string{
 		", nosuch: 1":                     "field nosuch not found",
 		", rate: fast":                    "cannot unmarshal",
-		", rate: 1, answer: maybe":        `answer is "maybe", not one of yes, no, refuse`,
+		", rate: 1, answer: maybe":        `answer is "maybe", not one of yes, no, refuse, half`,
 		", rate: 1, every: 5":             `"5" is no duration`,
 		", rate: 1, from: 70s":            "from 1m10s is not before until 1m0s",
 		", rate: 1, question_bytes: 9000": "between 0 and 1400",

@@ -31,6 +31,12 @@ type Record struct {
 	At     []time.Duration
 	// Timeout is the last that was seen set: what the flow would have had left after its last packet.
 	Timeout time.Duration
+	// Last is when a packet is known to have come after the last state began, or up to LastError sooner: a
+	// reading of the table saw a timer that had been set anew. Zero when none is.
+	Last      time.Time
+	LastError time.Duration
+	// Sample is the share of all flows that this one stands for; 0 means that all are recorded.
+	Sample float64
 	// OrigCount and ReplyCount are set when accounting was on.
 	Counted               bool
 	OrigCount, ReplyCount Counters
@@ -53,6 +59,9 @@ func (r *Record) Map(f func(netip.Addr) netip.Addr) {
 // flow that is still open it may be as late as end, when the recording was over.
 func (r *Record) LastPacket(end time.Time) time.Time {
 	last := r.LastKnown()
+	if r.Last.After(last) {
+		last = r.Last
+	}
 	guess := last
 	switch r.Ended {
 	case EndExpired:
@@ -68,10 +77,15 @@ func (r *Record) LastPacket(end time.Time) time.Time {
 	return last
 }
 
-// LastKnown is the last time at which a packet is known to have come: one that changed the state.
+// LastKnown is the last time at which a packet is known to have come: one that changed the state, or a later one
+// that a reading noticed, at the soonest.
 func (r *Record) LastKnown() time.Time {
+	last := r.Start
 	if n := len(r.At); n > 0 {
-		return r.Start.Add(r.At[n-1])
+		last = r.Start.Add(r.At[n-1])
 	}
-	return r.Start
+	if seen := r.Last.Add(-r.LastError); !r.Last.IsZero() && seen.After(last) {
+		return seen
+	}
+	return last
 }

@@ -6,10 +6,10 @@ import "ctkeeper/internal/conntrack/flow"
 // expired, those that were not collected yet are among them.
 func (m *Model) Held() int { return m.held }
 
-// Advance runs the collector up to now, as time does when no packet comes.
+// Advance runs the collector up to now, as time does when no packet comes; the first call or packet starts it.
 func (m *Model) Advance(now int64) {
 	m.now = max(m.now, now)
-	if m.gc.next >= 0 && m.gc.next < m.now {
+	if m.gc.next < m.now {
 		m.collect(m.now)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // RecordVersion is the version of the flow record's schema; readers take any version with the columns that
 // they need.
-const RecordVersion = 1
+const RecordVersion = 2
 
 // row is one flow in Parquet: docs/record.md describes the columns. Optional columns are null where nothing is
 // known.
@@ -43,6 +43,9 @@ type row struct {
 	States       string  `parquet:"states,dict,zstd"`
 	StateMS      []int32 `parquet:"state_ms,zstd,list"`
 	Timeout      int32   `parquet:"timeout,dict,zstd"`
+	LastMS       *int32  `parquet:"last_ms,optional,zstd"`
+	LastErrorMS  *int32  `parquet:"last_error_ms,optional,zstd"`
+	Sample       float32 `parquet:"sample,dict,zstd"`
 	Packets      *int64  `parquet:"packets,optional,zstd"`
 	Bytes        *int64  `parquet:"bytes,optional,zstd"`
 	ReplyPackets *int64  `parquet:"reply_packets,optional,zstd"`
@@ -98,7 +101,14 @@ func (w *RecordWriter) Close() error { return errors.Join(w.flush(), w.w.Close()
 func rowOf(r *flow.Record) row {
 	o := row{Start: r.Start.UnixMicro(), StartErrorMS: int32(r.StartError.Milliseconds()), EndErrorMS: int32(r.EndError.Milliseconds()),
 		Proto: r.Orig.Proto.String(), ProtoNumber: int32(r.Orig.Proto), Family: 4, Src: r.Orig.Src.String(), Dst: r.Orig.Dst.String(),
-		Zone: int32(r.Zone), Mark: int64(r.Mark), Assured: r.Assured, Timeout: int32(r.Timeout / time.Second), Ended: r.Ended}
+		Zone: int32(r.Zone), Mark: int64(r.Mark), Assured: r.Assured, Timeout: int32(r.Timeout / time.Second), Ended: r.Ended, Sample: 1}
+	if r.Sample > 0 {
+		o.Sample = float32(r.Sample)
+	}
+	if !r.Last.IsZero() {
+		after, unsure := int32(r.Last.Sub(r.Start).Milliseconds()), int32(r.LastError.Milliseconds())
+		o.LastMS, o.LastErrorMS = &after, &unsure
+	}
 	o.SPort, o.DPort = portsOf(r.Orig)
 	if r.Family == flow.IPv6 {
 		o.Family = 6
@@ -221,6 +231,12 @@ func (o *row) record() (flow.Record, error) {
 		Family: flow.IPv4, Zone: uint16(o.Zone), Mark: uint32(o.Mark), Assured: o.Assured, Timeout: time.Duration(o.Timeout) * time.Second, Ended: o.Ended}
 	if o.Family == 6 {
 		r.Family = flow.IPv6
+	}
+	if o.Sample > 0 && o.Sample < 1 { // before version 2 there is none
+		r.Sample = float64(o.Sample)
+	}
+	if o.LastMS != nil && o.LastErrorMS != nil {
+		r.Last, r.LastError = r.Start.Add(time.Duration(*o.LastMS)*time.Millisecond), time.Duration(*o.LastErrorMS)*time.Millisecond
 	}
 	if o.End != nil {
 		r.End = time.UnixMicro(*o.End).UTC()

@@ -49,6 +49,13 @@ func drawRecord(t *rapid.T) flow.Record {
 	if rapid.Bool().Draw(t, "ended") {
 		r.End = r.Start.Add(time.Duration(rapid.Int64Range(0, 1e12).Draw(t, "life")) * time.Microsecond)
 	}
+	if rapid.Bool().Draw(t, "last") {
+		r.Last = r.Start.Add(time.Duration(rapid.Int32Range(0, 1e6).Draw(t, "last at")) * time.Millisecond)
+		r.LastError = time.Duration(rapid.Int32Range(0, 1e5).Draw(t, "last error")) * time.Millisecond
+	}
+	if rapid.Bool().Draw(t, "part") {
+		r.Sample = float64(rapid.Float32Range(0.001, 0.999).Draw(t, "sample"))
+	}
 	if rapid.Bool().Draw(t, "counted") {
 		r.Counted = true
 		r.OrigCount = flow.Counters{Packets: uint64(rapid.Uint32().Draw(t, "packets")), Bytes: uint64(rapid.Uint32().Draw(t, "bytes"))}
@@ -117,7 +124,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		if d := cmp.Diff(in, out, cmp.Comparer(sameAddr)); d != "" {
 			rt.Fatal(d)
 		}
-		if notes["host"] != "db1" || notes["lost"] != "7" || notes["ctkeeper.record"] != "1" {
+		if notes["host"] != "db1" || notes["lost"] != "7" || notes["ctkeeper.record"] != "2" {
 			rt.Fatal(notes)
 		}
 	})

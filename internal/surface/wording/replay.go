@@ -23,10 +23,29 @@ var replayText = map[string]text{
 	"replay_broken":          {"broken", "rompus"},
 	"replay_limit":           {"at the limit", "à la limite"},
 	"replay_memory":          {"memory", "mémoire"},
-	"replay_live":            {"left", "restants"},
+	"replay_median":          {"half the time", "la moitié du temps"},
+	"replay_chain":           {"chain", "chaîne"},
+	"replay_table_two": {
+		"{flows:count} flows in the table, read twice {window} s apart, are carried forward for {forward:duration}: {rate:count} new flows a second, with 95 % confidence between {low:count} and {high:count}",
+		"les {flows:count} flux de la table, lue deux fois à {window} s d'écart, sont prolongés de {forward:duration} : {rate:count} nouveaux flux par seconde, entre {low:count} et {high:count} à 95 %"},
+	"replay_table_one": {
+		"{flows:count} flows in the table, read once, are carried forward for {forward:duration}: by their timers {rate:count} new flows a second, with 95 % confidence between {low:count} and {high:count}; one reading cannot tell growth from a level",
+		"les {flows:count} flux de la table, lue une fois, sont prolongés de {forward:duration} : d'après leurs minuteries {rate:count} nouveaux flux par seconde, entre {low:count} et {high:count} à 95 % ; une seule lecture ne distingue pas une croissance d'un palier"},
+	"replay_table_apart": {
+		"{flows:count} of them are of protocols whose traffic is not carried forward: they only stay until their timers run out",
+		"{flows:count} d'entre eux sont de protocoles dont le trafic n'est pas prolongé : ils restent seulement jusqu'à la fin de leur minuterie"},
+	"replay_table_bounds": {
+		"two figures are what comes out at the low end, with the flows of the table silent, and at the high end, with all of them going on",
+		"deux chiffres disent ce qui se passe à la borne basse, les flux de la table muets, et à la borne haute, tous continuant"},
+	"replay_broken_loose": {"{flows:count} {flows:plural|flow|flows} would have been picked up with tcp_loose=1", "{flows:count} flux {flows:plural|aurait été repris|auraient été repris} avec tcp_loose=1"},
+	"replay_broken_nat":   {"{flows:count} {flows:plural|is|are} translated by NAT: lost whatever tcp_loose says", "{flows:count} {flows:plural|est traduit|sont traduits} par NAT : {flows:plural|perdu|perdus} quoi que dise tcp_loose"},
 	"replay_bounds": {
 		"flow records hold no packet times: two figures are what comes out if flows were silent, and if they were busy, between what is known",
 		"les enregistrements n'ont pas l'heure des paquets : deux chiffres disent ce qui se passe si les flux se taisaient, et s'ils étaient actifs, entre ce qu'on sait"},
+	"replay_part": {"{file} is not whole: left out", "{file} n'est pas complet : laissé de côté"},
+	"replay_sampled": {
+		"a sample was recorded: each flow stands for those left out, down to {share:percent}; counts may be off by {error:percent}, with 95 % confidence",
+		"un échantillon a été enregistré : chaque flux représente ceux qui manquent, jusqu'à {share:percent} ; les comptes peuvent s'écarter de {error:percent}, à 95 %"},
 	"replay_curves": {"count over time, up to {peak:count}:", "compte au fil du temps, jusqu'à {peak:count} :"},
 	"replay_refused_of": {
 		"run {run}: the full table refused {packets:count} packets of some {flows:count} flows, most of them from and to:",
