@@ -22,6 +22,8 @@ type replayBase struct {
 	// source is host, snapshot or defaults; assumed are the settings that were not known and are defaults.
 	source  string
 	assumed []string
+	// namespace is the one that they are of; "" when they are nobody's.
+	namespace string
 }
 
 // replayBase takes --kernel's defaults, or the settings of --from, of a snapshot among the sources, or of the host.
@@ -63,6 +65,7 @@ func (a *app) baseOf(s snapshot.Snapshot) (replayBase, error) {
 		return b, nil
 	}
 	ns := &s.Namespaces[0]
+	b.namespace = ns.Name
 	for _, name := range model.Names() {
 		v, ok := ns.Setting(name)
 		if !ok || b.settings.Set(name, v) != nil {

@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,12 +56,18 @@ type tableIn struct {
 	forward  time.Duration
 	timeouts *rank.Timeouts
 	known    map[uint64]struct{} // of the first of two readings
-	seed     maphash.Seed
+	// namespace is the one whose flows are taken from a file that tells; "" takes the only one.
+	namespace string
+	apart     int // flows of others
+	seed      maphash.Seed
 }
 
 // table reads the tables among the sources; nil without one.
 func (a *app) table(ctx context.Context, files []string, o replayOptions, base *replayBase) (*tableIn, error) {
-	t := &tableIn{forward: o.forward, timeouts: timeoutsByName(&base.settings), seed: maphash.MakeSeed()}
+	t := &tableIn{forward: o.forward, timeouts: timeoutsByName(&base.settings), seed: maphash.MakeSeed(), namespace: a.netns}
+	if base.source == "snapshot" {
+		t.namespace = base.namespace
+	}
 	t.begin(0)
 	if o.live {
 		if err := a.liveTable(ctx, t, o.window); err != nil {
@@ -73,7 +81,10 @@ func (a *app) table(ctx context.Context, files []string, o replayOptions, base *
 			}
 		}
 	}
-	if !o.live && t.measured.Total == 0 {
+	if t.apart > 0 && t.measured.Total == 0 {
+		return nil, fmt.Errorf("the table holds no flow of the namespace %s", t.namespace)
+	}
+	if !o.live && !slices.ContainsFunc(files, isTable) {
 		return nil, nil
 	}
 	t.streams, t.known = t.measured.Streams(), nil
@@ -142,6 +153,12 @@ func (t *tableIn) file(name string) (err error) {
 		if err := flow.ParseJSON(lines.Bytes(), &fl); err != nil {
 			return fmt.Errorf("%s:%d: %w", name, n, err)
 		}
+		if mine, err := t.mine(lines.Bytes()); err != nil {
+			return fmt.Errorf("%s:%d: %w", name, n, err)
+		} else if !mine {
+			t.apart++
+			continue
+		}
 		if err := t.add(&fl); err != nil {
 			return err
 		}
@@ -150,6 +167,18 @@ func (t *tableIn) file(name string) (err error) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// mine tells whether a flow is of the namespace that is played.
+func (t *tableIn) mine(line []byte) (bool, error) {
+	var of struct{ Namespace string }
+	if err := json.Unmarshal(line, &of); err != nil || of.Namespace == "" {
+		return true, err
+	}
+	if t.namespace == "" {
+		t.namespace = of.Namespace
+	}
+	return of.Namespace == t.namespace, nil
 }
 
 func (t *tableIn) add(fl *flow.Flow) error {
@@ -272,6 +301,9 @@ func (p *playback) boundLines() (lines []string) {
 	}
 	lines = append(lines, p.say(code, "flows", t.Flows, "window", math.Round(t.Window), "forward", int64(t.Forward), "rate", math.Round(t.Rate),
 		"low", math.Round(t.Low), "high", math.Round(t.High)))
+	if p.table.apart > 0 {
+		lines = append(lines, p.say("replay_table_others", "flows", p.table.apart, "namespace", p.table.namespace))
+	}
 	if t.Apart > 0 {
 		lines = append(lines, p.say("replay_table_apart", "flows", t.Apart))
 	}

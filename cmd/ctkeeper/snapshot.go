@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,7 +58,7 @@ func (a *app) writeSnapshot(cmd *cobra.Command, out string, redact, flows bool) 
 			return err
 		}
 		defer func() { err = errors.Join(err, f.abandon()) }()
-		o.Flow = func(namespace string, fl *flow.Flow) error { return f.write(fl, r, redact) }
+		o.Flow = func(namespace string, fl *flow.Flow) error { return f.write(namespace, fl, r, redact) }
 		defer func() {
 			if err == nil {
 				err = f.commit()
@@ -113,8 +114,8 @@ func newFlowFile(out string) (*flowFile, error) {
 	return &flowFile{tmp: tmp, name: name}, nil
 }
 
-// write appends one flow; the buffer goes to the file a page at a time.
-func (f *flowFile) write(fl *flow.Flow, r snapshot.Redactor, redact bool) error {
+// write appends one flow and the namespace that it was in; the buffer goes to the file a page at a time.
+func (f *flowFile) write(namespace string, fl *flow.Flow, r snapshot.Redactor, redact bool) error {
 	if redact {
 		clean := fl.Clone()
 		for _, t := range []*flow.Tuple{&clean.Orig, &clean.Reply, &clean.Master} {
@@ -122,7 +123,13 @@ func (f *flowFile) write(fl *flow.Flow, r snapshot.Redactor, redact bool) error 
 		}
 		fl = &clean
 	}
-	f.buf = append(fl.AppendJSON(f.buf), '\n')
+	name, err := json.Marshal(namespace)
+	if err != nil {
+		return err
+	}
+	f.buf = fl.AppendJSON(f.buf)
+	f.buf = append(append(f.buf[:len(f.buf)-1], `,"namespace":`...), name...)
+	f.buf = append(f.buf, "}\n"...)
 	if len(f.buf) < 64<<10 {
 		return nil
 	}

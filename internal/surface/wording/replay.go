@@ -34,6 +34,9 @@ var replayText = map[string]text{
 	"replay_table_apart": {
 		"{flows:count} of them are of protocols whose traffic is not carried forward: they only stay until their timers run out",
 		"{flows:count} d'entre eux sont de protocoles dont le trafic n'est pas prolongé : ils restent seulement jusqu'à la fin de leur minuterie"},
+	"replay_table_others": {
+		"{flows:count} flows in the file are of other namespaces than {namespace} (--netns): left out",
+		"{flows:count} flux du fichier sont d'autres espaces de noms que {namespace} (--netns) : laissés de côté"},
 	"replay_table_bounds": {
 		"two figures are what comes out at the low end, with the flows of the table silent, and at the high end, with all of them going on",
 		"deux chiffres disent ce qui se passe à la borne basse, les flux de la table muets, et à la borne haute, tous continuant"},
