@@ -20,6 +20,7 @@ import (
 const (
 	Max          = "net/netfilter/nf_conntrack_max"
 	Buckets      = "net/netfilter/nf_conntrack_buckets"
+	ExpectMax    = "net/netfilter/nf_conntrack_expect_max"
 	MessageCost  = "net/core/message_cost"
 	MessageBurst = "net/core/message_burst"
 )
@@ -80,10 +81,41 @@ func lockAt(ctx context.Context, dir, root string, shared bool) (*Machine, error
 		return nil, err
 	}
 	m := &Machine{dir: dir, root: root, file: f, shared: shared, before: map[string]string{}}
-	if err := m.acquire(ctx); err != nil {
+	if err := m.queue(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock the machine's shared settings: %w", err), f.Close())
 	}
 	return m, nil
+}
+
+// queue waits for its turn, then for the lock: who wants it alone is not passed by for ever by those who share it.
+func (m *Machine) queue(ctx context.Context) error {
+	turn, err := os.OpenFile(filepath.Join(m.dir, "turn"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = turn.Close() }()
+	for {
+		err := unix.Flock(int(turn.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return m.acquire(ctx)
+		}
+		if err := patience(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// patience waits a little when a lock is held by another, and passes on any other error.
+func patience(ctx context.Context, err error) error {
+	if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("held by another: %w", ctx.Err())
+	case <-time.After(20 * time.Millisecond):
+		return nil
+	}
 }
 
 // acquire takes the lock. Who wants to share it takes it alone as long as a journal waits to be replayed.
@@ -101,13 +133,8 @@ func (m *Machine) acquire(ctx context.Context) error {
 			}
 			continue
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+		if err := patience(ctx, err); err != nil {
 			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("held by another: %w", ctx.Err())
-		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
@@ -151,7 +178,7 @@ func (m *Machine) Set(key, value string) error {
 	if m.shared {
 		return errors.New("the machine is held with others: nothing may be changed")
 	}
-	if !slices.Contains([]string{Max, Buckets, MessageCost, MessageBurst}, key) {
+	if !slices.Contains([]string{Max, Buckets, ExpectMax, MessageCost, MessageBurst}, key) {
 		return fmt.Errorf("set %s: not one of the machine's shared settings", key)
 	}
 	path := filepath.Join(m.root, key)
@@ -189,7 +216,7 @@ func (m *Machine) writeJournal() error {
 // restore writes back what was changed, and only then forgets the journal.
 func (m *Machine) restore() error {
 	var errs []error
-	for _, key := range []string{Buckets, Max, MessageCost, MessageBurst} {
+	for _, key := range []string{Buckets, Max, ExpectMax, MessageCost, MessageBurst} {
 		if value, changed := m.before[key]; changed {
 			errs = append(errs, os.WriteFile(filepath.Join(m.root, key), []byte(value), 0))
 		}

@@ -25,7 +25,8 @@ const (
 	hAcct uint8 = 1 << iota
 	hLive
 	hNAT
-	hKin // it has a helper, or was expected; Model.helpers knows more
+	hStamp // made while timestamps were on
+	hKin   // it has a helper, or was expected; Model.helpers knows more
 )
 
 // track is how a flow stands. 64 bytes. UDP uses status and deadline only; SCTP keeps its tags in

@@ -180,6 +180,7 @@ func (m *Model) Load(orig, reply packet.Tuple, status flow.Status, state flow.St
 		hd.flags |= hNAT
 		m.index.insert(uint32(rk.Hash(m.cfg.Seed)>>32), i)
 	}
+	m.equip(i, hd)
 	m.ends(deadline)
 	m.insert(i, hd, tr, hash)
 	m.stats.New--

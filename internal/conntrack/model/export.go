@@ -66,11 +66,15 @@ func (m *Model) fill(fl *flow.Flow, i uint32, now int64) {
 		fl.OrigCount = flow.Counters{Packets: c[0].Packets, Bytes: c[0].Bytes}
 		fl.ReplyCount = flow.Counters{Packets: c[1].Packets, Bytes: c[1].Bytes}
 	}
-	if m.set.Timestamp {
+	if hd.flags&hStamp != 0 {
 		fl.Present |= flow.HasTimestamp
 		fl.Start = time.Unix(0, hd.created)
 	}
-	if fl.State.Proto() == flow.TCP {
+	switch fl.State.Proto() {
+	case flow.SCTP:
+		fl.Present |= flow.HasProtoInfo
+		fl.SCTP = flow.SCTPInfo{VTagOrig: tr.side[0].end, VTagReply: tr.side[1].end}
+	case flow.TCP:
 		fl.Present |= flow.HasProtoInfo
 		fl.TCP = flow.TCPInfo{WScaleOrig: tr.scaleOf(0), WScaleReply: tr.scaleOf(1), FlagsOrig: tr.flags[0], FlagsReply: tr.flags[1]}
 	}

@@ -13,6 +13,7 @@ import (
 	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/conntrack/packet"
 	"ctkeeper/internal/host/capture"
+	"ctkeeper/internal/lab/differ"
 	"ctkeeper/internal/lab/oracle"
 )
 
@@ -82,7 +83,7 @@ func hostileSeeds(f *testing.F) [][]byte {
 	var seeds [][]byte
 	for i, alphabet := range [][]oracle.Packet{oracle.TCPAlphabet(), oracle.UDPAlphabet(), oracle.ICMPAlphabet(), oracle.SCTPAlphabet(), oracle.FTPAlphabet(), oracle.PPTPAlphabet()} {
 		for _, v6 := range []bool{false, true} {
-			a, b := ends(i, v6)
+			a, b := differ.Ends(i, v6)
 			talk := oracle.NewConversation(a, b, uint32(i))
 			seed := []byte{0, byte(i), 20, 16, 0, 1, 2, 3}
 			for _, p := range oracle.Random(r, alphabet, 12) {
@@ -141,7 +142,7 @@ func TestHostileMemory(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	var p packet.Packet
 	for i := range 300000 {
-		a, b := ends(r.IntN(1<<20), false)
+		a, b := differ.Ends(r.IntN(1<<20), false)
 		talk := oracle.NewConversation(a, b, 1)
 		ip := talk.Append(nil, oracle.Random(r, oracle.FTPAlphabet(), 1)[0])
 		if i%3 == 0 && len(ip) > 40 {

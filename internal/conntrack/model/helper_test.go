@@ -7,6 +7,7 @@ import (
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/conntrack/packet"
+	"ctkeeper/internal/lab/differ"
 	"ctkeeper/internal/lab/oracle"
 )
 
@@ -26,7 +27,7 @@ func TestParseHelper(t *testing.T) {
 // ftpTalk steps a control connection up to a passive answer.
 func ftpTalk(t *testing.T, m *model.Model) (step func(at int64, p oracle.Packet) model.Verdict) {
 	t.Helper()
-	a, c := ends(0, false)
+	a, c := differ.Ends(0, false)
 	talk := oracle.NewConversation(a, netip.AddrPortFrom(c.Addr(), 21), 1)
 	d := packet.NewDecoder(packet.Options{Checksums: true})
 	var p packet.Packet

@@ -7,6 +7,7 @@ import (
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/conntrack/packet"
+	"ctkeeper/internal/lab/differ"
 	"ctkeeper/internal/lab/oracle"
 )
 
@@ -58,7 +59,7 @@ type trial struct {
 }
 
 func newTrial(t *testing.T, p model.Profile) *trial {
-	a, b := ends(0, false)
+	a, b := differ.Ends(0, false)
 	return &trial{t: t, m: model.New(model.Config{Profile: p}), d: packet.NewDecoder(packet.Options{Checksums: true, DCCP: p.DCCP}), talk: oracle.NewConversation(a, b, 1)}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ctkeeper/internal/conntrack/packet"
+	"ctkeeper/internal/lab/differ"
 	"ctkeeper/internal/lab/oracle"
 )
 
@@ -27,9 +28,7 @@ func TestFaultsHaveReasons(t *testing.T) {
 	}
 	open := oracle.NewConversation(netip.MustParseAddrPort(src+":1000"), netip.MustParseAddrPort(dst+":53"), 1).Append(nil, oracle.Datagram{Proto: 17})
 	stray := func(from, to string) []byte { return raw(1, from, to, append([]byte{3, 1, 0, 0, 0, 0, 0, 0}, open...)) }
-	b := openBench(t, nil)
-	defer b.close()
-	var p packet.Packet
+	b, _ := openBench(t, differ.Options{})
 	for _, c := range []struct {
 		name, want string
 		packet     []byte
@@ -43,17 +42,15 @@ func TestFaultsHaveReasons(t *testing.T) {
 		{"stray error", "nf_ct_proto_1: outer daddr 10.9.9.9 != inner 10.1.0.1", stray(dst, "10.9.9.9")},
 		{"martian", "", raw(17, "224.0.0.1", dst, []byte{1, 2, 3, 4, 0, 8, 0, 0})},
 	} {
-		reports := make([]oracle.Report, 1)
-		if err := b.k.Feed([][]byte{c.packet}, reports); err != nil {
+		answers, err := b.Feed([][]byte{c.packet})
+		if err != nil {
 			t.Fatal(err)
 		}
-		b.d.IP(b.now(), c.packet, &p)
-		v := b.m.Step(b.now(), &p)
-		if diff := compareReport(v, reports[0]); diff != "" || v.Reason.String() != c.want {
-			t.Errorf("%s: %s; %s %q, want %q", c.name, diff, v.Result, v.Reason, c.want)
+		if v := answers[0].Verdict; answers[0].Diff != "" || v.Reason.String() != c.want {
+			t.Errorf("%s: %s; %s %q, want %q", c.name, answers[0].Diff, v.Result, v.Reason, c.want)
 		}
 	}
-	if v := b.m.Count(); v != 1 || b.m.Counters().New != 1 {
+	if v := b.Model.Count(); v != 1 || b.Model.Counters().New != 1 {
 		t.Errorf("%d flows", v)
 	}
 }

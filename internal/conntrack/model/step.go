@@ -119,6 +119,7 @@ func (m *Model) track(p *packet.Packet) (v Verdict, repeat bool) {
 		s.new, s.i = true, m.arena.alloc()
 		*m.arena.head(s.i) = head{key: p.Key, turn: p.Turn, created: m.now}
 		*m.arena.track(s.i) = track{}
+		m.equip(s.i, m.arena.head(s.i))
 	}
 	s.hd, s.tr = m.arena.head(s.i), m.arena.track(s.i)
 	if s.new && m.helpers != nil {
@@ -193,13 +194,20 @@ func (m *Model) info(s *step) Result {
 	return NewFlow
 }
 
+// equip gives a new flow what the settings want it to carry.
+func (m *Model) equip(i uint32, hd *head) {
+	if m.set.Acct {
+		hd.flags |= hAcct
+		*m.arena.counts(i) = [2]Count{}
+	}
+	if m.set.Timestamp {
+		hd.flags |= hStamp
+	}
+}
+
 func (m *Model) account(s *step) {
 	if s.hd.flags&hAcct == 0 {
-		if !s.new || !m.set.Acct {
-			return
-		}
-		s.hd.flags |= hAcct
-		*m.arena.counts(s.i) = [2]Count{}
+		return
 	}
 	c := &m.arena.counts(s.i)[s.dir]
 	c.Packets++

@@ -113,6 +113,18 @@ func (r Reason) String() string {
 	return fmt.Sprintf("nf_ct_proto_%d: %s", r.proto, r.text())
 }
 
+// Logged reports whether the kernel hands the reason to its loggers with log_invalid at this value: 0 is none, 255
+// all, else those of the protocol with this number. What a helper says is logged in any case.
+func (r Reason) Logged(logInvalid uint8) bool {
+	switch r.code {
+	case noReason:
+		return false
+	case reasonPartial, reasonNoExpectation:
+		return true
+	}
+	return logInvalid == 255 || logInvalid == r.proto
+}
+
 func (r Reason) text() string {
 	st := tcpStateNames[min(int(r.state), len(tcpStateNames)-1)]
 	switch r.code {

@@ -4,12 +4,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"time"
+	"strconv"
+	"strings"
 )
 
 // Datagram is a packet of a protocol without sequence numbers: UDP, UDPLite, ICMP, ICMPv6 or any other.
 type Datagram struct {
-	Gap        time.Duration
 	Reply      bool
 	Proto      byte
 	Type, Code byte   // ICMP
@@ -18,17 +18,14 @@ type Datagram struct {
 	BadLen     bool // UDP: a length field beyond the packet
 }
 
-// Pause is the time since the packet before.
-func (d Datagram) Pause() time.Duration { return d.Gap }
-
 // String is the datagram in short.
 func (d Datagram) String() string {
-	s := fmt.Sprintf("%sproto %d", arrow(d.Reply), d.Proto)
+	s := fmt.Sprintf("%sproto=%d", arrow(d.Reply), d.Proto)
 	if d.Proto == 1 || d.Proto == 58 {
-		s += fmt.Sprintf(" type %d code %d", d.Type, d.Code)
+		s += fmt.Sprintf(" type=%d code=%d", d.Type, d.Code)
 	}
 	if d.Len != 0 {
-		s += fmt.Sprintf(" len %d", d.Len)
+		s += fmt.Sprintf(" len=%d", d.Len)
 	}
 	if d.BadSum {
 		s += " badsum"
@@ -36,7 +33,7 @@ func (d Datagram) String() string {
 	if d.BadLen {
 		s += " badlen"
 	}
-	return s + after(d.Gap)
+	return s
 }
 
 func arrow(reply bool) string {
@@ -44,13 +41,6 @@ func arrow(reply bool) string {
 		return "<"
 	}
 	return ">"
-}
-
-func after(d time.Duration) string {
-	if d == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" after %v", d)
 }
 
 func (d Datagram) append(dst []byte, c *Conversation) []byte {
@@ -120,26 +110,26 @@ const (
 
 // Association is one SCTP packet.
 type Association struct {
-	Gap    time.Duration
 	Reply  bool
 	Chunks []byte // chunk types, in order
 	Tag    Tag
 	TBit   bool // the T bit of ABORT and SHUTDOWN_COMPLETE
 }
 
-// Pause is the time since the packet before.
-func (a Association) Pause() time.Duration { return a.Gap }
-
 // String is the packet in short.
 func (a Association) String() string {
-	s := fmt.Sprintf("%ssctp %v", arrow(a.Reply), a.Chunks)
+	kinds := make([]string, len(a.Chunks))
+	for i, kind := range a.Chunks {
+		kinds[i] = strconv.Itoa(int(kind))
+	}
+	s := arrow(a.Reply) + "sctp=" + strings.Join(kinds, ",")
 	if a.Tag != TagPeer {
-		s += fmt.Sprintf(" tag %d", a.Tag)
+		s += fmt.Sprintf(" tag=%d", a.Tag)
 	}
 	if a.TBit {
 		s += " T"
 	}
-	return s + after(a.Gap)
+	return s
 }
 
 func (a Association) append(dst []byte, c *Conversation) []byte {

@@ -67,6 +67,15 @@ func ICMPv6Alphabet() []Packet {
 	return all
 }
 
+// GREAlphabet are the packets of GRE sequences: without a version's meaning, and of PPTP calls that nobody agreed.
+func GREAlphabet() []Packet {
+	var all []Packet
+	for _, reply := range []bool{false, true} {
+		all = append(all, Call{Reply: reply}, Call{Reply: reply, Version: 1, ID: 9}, Call{Reply: reply, Version: 1, ID: 10}, Call{Reply: reply, Version: 2})
+	}
+	return all
+}
+
 // UDPLiteAlphabet are the packets of UDPLite sequences.
 func UDPLiteAlphabet() []Packet { return datagrams(136) }
 

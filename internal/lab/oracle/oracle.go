@@ -7,7 +7,7 @@
 //
 // A packet carries its number in the IPv4 identification or the IPv6 flow label ([Stamp]), which is how a
 // report finds it. [Tracker] is all that a comparison needs, so that another kernel, in a virtual machine,
-// can stand in.
+// can stand in. Package differ makes the comparison.
 package oracle
 
 import (
@@ -15,7 +15,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"time"
 
+	"ctkeeper/internal/conntrack/flow"
+	"ctkeeper/internal/host/ctnetlink"
 	"ctkeeper/internal/lab"
 )
 
@@ -44,12 +47,23 @@ type Report struct {
 	Reason string // log_invalid's sentence, when there was one
 }
 
-// Tracker is a kernel that packets can be fed to.
+// Tracker is a kernel that packets can be fed to: all that a comparison with the model needs of one.
 type Tracker interface {
 	// Feed gives the kernel one packet each of many flows and fills in a report for each.
 	Feed(packets [][]byte, reports []Report) error
 	// Set writes a setting, by its name below net/netfilter/nf_conntrack_.
 	Set(name, value string) error
+	// Help attaches a helper ("ftp") to new TCP flows to a port.
+	Help(helper string, port uint16) error
+	// Flows reads the table; Age lets time pass for it; Load puts flows in; Clear empties it.
+	Flows(fn func(*flow.Flow) error, again func()) (whole bool, err error)
+	Age(by time.Duration) error
+	Load(flows []flow.Flow) error
+	Clear() error
+	// Count is nf_conntrack_count, Counters are the statistics.
+	Count() (int, error)
+	Counters() (map[string]uint64, error)
+	Close() error
 }
 
 // MaxBatch is how many packets one Feed takes.
@@ -60,6 +74,7 @@ type Kernel struct {
 	ns      *lab.Namespace
 	tun     *os.File
 	log     *logReader
+	conn    *ctnetlink.Conn
 	scratch []byte
 }
 
@@ -121,13 +136,17 @@ func (k *Kernel) open() error {
 		if k.log, err = openLog(); err != nil {
 			return err
 		}
-		return nil
+		k.conn, err = ctnetlink.Dial(ctnetlink.Options{})
+		return err
 	})
 }
 
 // Close removes the namespace.
 func (k *Kernel) Close() error {
 	var errs []error
+	if k.conn != nil {
+		errs = append(errs, k.conn.Close())
+	}
 	if k.log != nil {
 		errs = append(errs, k.log.close())
 	}

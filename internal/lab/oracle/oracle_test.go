@@ -107,7 +107,7 @@ func TestEnumerate(t *testing.T) {
 	var got []string
 	a, b := Datagram{Proto: 17}, Datagram{Proto: 17, Reply: true}
 	Enumerate([]Packet{a, b}, 2, func(s []Packet) { got = append(got, fmt.Sprint(s)) })
-	want := fmt.Sprint([]string{"[>proto 17]", "[<proto 17]", "[>proto 17 >proto 17]", "[>proto 17 <proto 17]", "[<proto 17 >proto 17]", "[<proto 17 <proto 17]"})
+	want := fmt.Sprint([]string{"[>proto=17]", "[<proto=17]", "[>proto=17 >proto=17]", "[>proto=17 <proto=17]", "[<proto=17 >proto=17]", "[<proto=17 <proto=17]"})
 	if fmt.Sprint(got) != want {
 		t.Errorf("Enumerate = %v", got)
 	}

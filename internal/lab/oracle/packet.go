@@ -3,14 +3,11 @@ package oracle
 import (
 	"encoding/binary"
 	"net/netip"
-	"time"
 )
 
 // Packet is one packet of a sequence, independent of the tuple that it will run on.
 type Packet interface {
-	// Pause is the time since the packet before.
-	Pause() time.Duration
-	// String is a short form that a test can print.
+	// String is a short form that a test can print and [Parse] reads.
 	String() string
 	append(dst []byte, c *Conversation) []byte
 }

@@ -66,6 +66,66 @@ func addRules(ns *lab.Namespace) error {
 	return nil
 }
 
+// Help attaches a helper to new TCP flows to a port, as "ct helper set" does.
+func (k *Kernel) Help(helper string, port uint16) error {
+	c, err := nftables.New(nftables.WithNetNSFd(k.ns.FD()))
+	if err != nil {
+		return fmt.Errorf("open nftables in %s: %w", k.ns.Name, err)
+	}
+	table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "ctk_" + helper})
+	chain := c.AddChain(&nftables.Chain{
+		Table: table, Name: "pre", Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRef(-145),
+	})
+	families := []uint16{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6}
+	if helper == "pptp" {
+		families = families[:1] // it has no other
+	}
+	for _, family := range families {
+		name := fmt.Sprintf("h%d", family)
+		c.AddObj(&nftables.NamedObj{Table: table, Name: name, Type: nftables.ObjTypeCtHelper,
+			Obj: &expr.CtHelper{Name: helper, L3Proto: family, L4Proto: unix.IPPROTO_TCP}})
+		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{byte(family)}},
+			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
+			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{byte(port >> 8), byte(port)}},
+			&expr.Objref{Type: int(nftables.ObjTypeCtHelper), Name: name},
+		}})
+	}
+	if err := c.Flush(); err != nil {
+		return fmt.Errorf("attach the helper %s: %w", helper, err)
+	}
+	return nil
+}
+
+// Zone puts packets with this IPv4 type of service into a conntrack zone, as "ct zone set" does.
+func (k *Kernel) Zone(tos byte, zone uint16) error {
+	c, err := nftables.New(nftables.WithNetNSFd(k.ns.FD()))
+	if err != nil {
+		return fmt.Errorf("open nftables in %s: %w", k.ns.Name, err)
+	}
+	table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "ctk_zone"})
+	chain := c.AddChain(&nftables.Chain{
+		Table: table, Name: "raw", Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw,
+	})
+	number := make([]byte, 2)
+	native.PutUint16(number, zone)
+	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 1, Len: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{tos}},
+		&expr.Immediate{Register: 1, Data: number},
+		&expr.Ct{Register: 1, SourceRegister: true, Key: expr.CtKeyZONE},
+	}})
+	if err := c.Flush(); err != nil {
+		return fmt.Errorf("set a zone: %w", err)
+	}
+	return nil
+}
+
 func logRule(prefix string, state uint32, direction byte) []expr.Any {
 	mask := make([]byte, 4)
 	native.PutUint32(mask, state)

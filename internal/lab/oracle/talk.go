@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 )
 
 // Line is a TCP segment that carries text. In the text {A} and {B} stand for the ends' addresses, {a} and
@@ -16,7 +15,7 @@ type Line struct {
 }
 
 // String is the segment with its text.
-func (l Line) String() string { return fmt.Sprintf("%s %q", l.Segment, l.Text) }
+func (l Line) String() string { return fmt.Sprintf("%s text=%q", l.Segment, l.Text) }
 
 func (l Line) append(dst []byte, c *Conversation) []byte {
 	text := l.Text
@@ -51,12 +50,9 @@ type Opening struct {
 	Flags    byte // SYN when 0
 }
 
-// Pause is the time since the packet before: none.
-func (o Opening) Pause() time.Duration { return 0 }
-
 // String is the opening in short.
 func (o Opening) String() string {
-	return fmt.Sprintf("%sopen %d %d-%d", arrow(o.Reply), o.Proto, o.From, o.To)
+	return fmt.Sprintf("%sopen=%d from=%d to=%d flags=%d", arrow(o.Reply), o.Proto, o.From, o.To, o.Flags)
 }
 
 func (o Opening) append(dst []byte, c *Conversation) []byte {
@@ -75,11 +71,8 @@ type Call struct {
 	Version byte
 }
 
-// Pause is the time since the packet before: none.
-func (g Call) Pause() time.Duration { return 0 }
-
 // String is the packet in short.
-func (g Call) String() string { return fmt.Sprintf("%sgre%d %d", arrow(g.Reply), g.Version, g.ID) }
+func (g Call) String() string { return fmt.Sprintf("%sgre=%d id=%d", arrow(g.Reply), g.Version, g.ID) }
 
 func (g Call) append(dst []byte, c *Conversation) []byte {
 	from, to, _, _ := c.sides(g.Reply)

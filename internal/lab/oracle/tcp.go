@@ -5,17 +5,15 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 )
 
 // Segment is one TCP packet of a sequence. Its numbers are relative to what an honest peer would send,
 // so that a sequence means the same on any tuple: 0 and 0 are exactly in order.
 type Segment struct {
-	Gap     time.Duration // since the packet before
-	Reply   bool          // sent by the responder
-	Flags   byte          // TCP header flags, as in the header's byte
-	SeqOff  int32         // added to the sender's next sequence number
-	AckOff  int32         // added to the peer's next sequence number
+	Reply   bool  // sent by the responder
+	Flags   byte  // TCP header flags, as in the header's byte
+	SeqOff  int32 // added to the sender's next sequence number
+	AckOff  int32 // added to the peer's next sequence number
 	Window  uint16
 	Len     uint16 // payload bytes
 	WScale  int8   // window scale option, when SYN is set and it is not negative
@@ -38,7 +36,7 @@ const (
 func (s Segment) String() string {
 	var b strings.Builder
 	b.WriteString(arrow(s.Reply))
-	for i, c := range "FSRPAU" {
+	for i, c := range flagLetters {
 		if s.Flags&(1<<i) != 0 {
 			b.WriteRune(c)
 		}
@@ -48,7 +46,7 @@ func (s Segment) String() string {
 		v    int64
 	}{{"seq", int64(s.SeqOff)}, {"ack", int64(s.AckOff)}, {"len", int64(s.Len)}, {"sack", int64(s.SACKOff)}} {
 		if f.v != 0 {
-			fmt.Fprintf(&b, " %s%+d", f.name, f.v)
+			fmt.Fprintf(&b, " %s=%d", f.name, f.v)
 		}
 	}
 	fmt.Fprintf(&b, " win=%d", s.Window)
@@ -61,11 +59,8 @@ func (s Segment) String() string {
 	if s.BadSum {
 		b.WriteString(" badsum")
 	}
-	return b.String() + after(s.Gap)
+	return b.String()
 }
-
-// Pause is the time since the packet before.
-func (s Segment) Pause() time.Duration { return s.Gap }
 
 // append appends the segment's packet to dst. What it sends advances its sender, unless it is out of order.
 func (s Segment) append(dst []byte, c *Conversation) []byte {
