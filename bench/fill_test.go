@@ -61,14 +61,27 @@ type course struct {
 	count func(s float64) float64
 	from  float64 // seconds: when forecasts begin to be judged
 	until float64
-	daily bool
+	// period is what the forecast compares with: a day, a week, or nothing.
+	period time.Duration
 }
 
-const day = 24 * time.Hour
+const (
+	day  = 24 * time.Hour
+	week = 7 * day
+)
 
 // wave is a day's curve between a low at night and a peak in the afternoon.
 func wave(s float64) float64 {
 	return 0.55 - 0.35*math.Cos(2*math.Pi*s/day.Seconds()) - 0.1*math.Sin(4*math.Pi*s/day.Seconds())
+}
+
+// weekly is how quiet a day is: weeks begin on Mondays, and on Sundays there is no day's curve to speak of.
+func weekly(s float64) float64 {
+	at := math.Mod(s, week.Seconds())
+	if at < 6*day.Seconds() {
+		return 1
+	}
+	return 0.2 / wave(at)
 }
 
 func courses(limit float64) []course {
@@ -91,13 +104,18 @@ func courses(limit float64) []course {
 			}
 			return 0.8
 		}), until: 7200},
-		{name: "day, as the day before", every: 5 * time.Minute, daily: true, count: fill(func(s float64) float64 { return 0.9 * wave(s) }), from: day.Seconds(), until: 2 * day.Seconds()},
-		{name: "day, 1.4 times the day before", every: 5 * time.Minute, daily: true, count: fill(func(s float64) float64 {
+		{name: "day, as the day before", every: 5 * time.Minute, period: day, count: fill(func(s float64) float64 { return 0.9 * wave(s) }), from: day.Seconds(), until: 2 * day.Seconds()},
+		{name: "day, 1.4 times the day before", every: 5 * time.Minute, period: day, count: fill(func(s float64) float64 {
 			if s < day.Seconds() {
 				return 0.8 * wave(s)
 			}
 			return (0.8 + 0.32*min(1, (s-day.Seconds())/3600)) * wave(s)
 		}), from: day.Seconds() + 2*3600, until: 2 * day.Seconds()},
+		{name: "Monday after a quiet Sunday, as the week before", every: 5 * time.Minute, period: week, count: fill(func(s float64) float64 { return 0.9 * weekly(s) * wave(s) }),
+			from: week.Seconds(), until: week.Seconds() + day.Seconds()},
+		{name: "Monday, 1.4 times the week before", every: 5 * time.Minute, period: week, count: fill(func(s float64) float64 {
+			return (0.8 + 0.32*min(1, max(0, (s-week.Seconds())/3600))) * weekly(s) * wave(s)
+		}), from: week.Seconds() + 2*3600, until: week.Seconds() + day.Seconds()},
 	}
 }
 
@@ -179,13 +197,14 @@ func (c *course) judge(t *testing.T, f *tableOf, limit float64, rows *strings.Bu
 
 func (c *course) forecast(points []demand.Point, limit float64) demand.Forecast {
 	recent := points[max(len(points)-window, 0):]
-	if c.daily {
-		begin := recent[0].At.Add(-day)
+	short := recent[len(recent)-min(len(recent), window/4):]
+	for period := c.period; period >= day; period /= 7 { // as the daemon does: the week before, then the day before
+		begin := recent[0].At.Add(-period)
 		i := 0
 		for i < len(points)-1 && !points[i+1].At.After(begin) {
 			i++
 		}
-		if f, ok := demand.Daily(recent[len(recent)-min(len(recent), window/4):], points[i:], day, limit); ok {
+		if f, ok := demand.Periodic(short, points[i:], period, limit); ok {
 			return f
 		}
 	}

@@ -26,13 +26,20 @@ type daemon struct {
 	url string
 }
 
-func serve(t *testing.T) *daemon {
+// build makes the program.
+func build(t *testing.T, dir string) (program string) {
 	t.Helper()
-	dir := t.TempDir()
-	program := filepath.Join(dir, "ctkeeper")
+	program = filepath.Join(dir, "ctkeeper")
 	if out, err := exec.Command("go", "build", "-o", program, "../cmd/ctkeeper").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return program
+}
+
+func serve(t *testing.T) *daemon {
+	t.Helper()
+	dir := t.TempDir()
+	program := build(t, dir)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

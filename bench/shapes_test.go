@@ -59,6 +59,8 @@ type truth struct {
 	// begin is when the first packet was due; recorded are the flows that a recorder saw meanwhile.
 	begin    time.Time
 	recorded []flow.Record
+	// watch is told of every batch, what the kernel made of it, and the count then.
+	watch func(batch [][]byte, reports []oracle.Report, count int64)
 }
 
 // TestShapes sends traffic of many shapes through the running kernel and through the model, and compares.
@@ -263,17 +265,18 @@ func (s shape) send(t *testing.T, k *oracle.Kernel, conn *ctnetlink.Conn, w *wor
 	g := w.Packets(0)
 	at, ip, ok := g.Next()
 	var batch [][]byte
+	reports := make([]oracle.Report, 200)
 	last := int64(out.before)
 	for ok {
 		batch = batch[:0]
-		for now := int64(time.Since(begin)); ok && at <= now && len(batch) < 200; at, ip, ok = g.Next() {
+		for now := int64(time.Since(begin)); ok && at <= now && len(batch) < len(reports); at, ip, ok = g.Next() {
 			raw := append([]byte(nil), ip...)
 			batch = append(batch, raw)
 			out.packets = append(out.packets, sent{now, raw})
 		}
 		if len(batch) == 0 {
 			time.Sleep(time.Millisecond)
-		} else if err := k.Feed(batch, make([]oracle.Report, len(batch))); err != nil {
+		} else if err := k.Feed(batch, reports[:len(batch)]); err != nil {
 			t.Fatal(err)
 		}
 		n := count(t, conn, false)
@@ -283,6 +286,9 @@ func (s shape) send(t *testing.T, k *oracle.Kernel, conn *ctnetlink.Conn, w *wor
 		}
 		last = n
 		out.peak = max(out.peak, n)
+		if out.watch != nil {
+			out.watch(batch, reports[:len(batch)], n)
+		}
 	}
 }
 

@@ -8,12 +8,13 @@ import (
 )
 
 const (
-	day = 24 * time.Hour
-	// pastStep is the distance of the points that are kept of the day before.
+	day  = 24 * time.Hour
+	week = 7 * day
+	// pastStep is the distance of the points that are kept of a day; the rest of a week is as the store gives it.
 	pastStep = 5 * time.Minute
 )
 
-// remember reads what the tables did since a day before the samples that are in memory.
+// remember reads what the tables did since a day, and since a week, before the samples that are in memory.
 func (s *Sampler) remember(ctx context.Context, now time.Time) {
 	s.mu.Lock()
 	all := append([]*watched(nil), s.watched...)
@@ -25,17 +26,27 @@ func (s *Sampler) remember(ctx context.Context, now time.Time) {
 		if !tracks {
 			continue
 		}
-		past, err := s.o.Past(ctx, name, now.Add(-day-ringSize*s.o.Every-pastStep), now)
+		before := ringSize*s.o.Every + pastStep
+		yesterday := s.points(ctx, name, now.Add(-day-before), now)
+		lastWeek := append(s.points(ctx, name, now.Add(-week-before), now.Add(-week+day)), s.points(ctx, name, now.Add(-week+day), now)...)
 		s.mu.Lock()
-		if err != nil {
-			s.lost["past"]++
-		}
-		w.past = w.past[:0]
-		for _, sm := range past {
-			if n := len(w.past); n == 0 || sm.At.Sub(w.past[n-1].At) >= pastStep {
-				w.past = append(w.past, demand.Point{At: sm.At, Count: float64(sm.Count)})
-			}
-		}
+		w.yesterday, w.lastWeek = yesterday, lastWeek
 		s.mu.Unlock()
 	}
+}
+
+// points are what the store kept of a time, thinned; none after an error, which is counted.
+func (s *Sampler) points(ctx context.Context, name string, from, to time.Time) (out []demand.Point) {
+	kept, err := s.o.Past(ctx, name, from, to)
+	if err != nil {
+		s.mu.Lock()
+		s.lost["past"]++
+		s.mu.Unlock()
+	}
+	for _, sm := range kept {
+		if n := len(out); n == 0 || sm.At.Sub(out[n-1].At) >= pastStep {
+			out = append(out, demand.Point{At: sm.At, Count: float64(sm.Count)})
+		}
+	}
+	return out
 }

@@ -25,7 +25,8 @@ type watched struct {
 	refused    uint64
 	buckets    int64
 	ring       []snapshot.Sample // oldest first
-	past       []demand.Point    // of the day that ended when the ring began, and the ring's time on that day
+	yesterday  []demand.Point    // since a day before the ring began
+	lastWeek   []demand.Point    // since a week before
 	flows      *snapshot.Flows
 	flowsAt    time.Time
 	expects    *int64
@@ -137,7 +138,8 @@ func anyCounter(c map[string]uint64) bool {
 	return false
 }
 
-// forecast judges the last minutes, by the day before where today is like it.
+// forecast judges the last minutes: by the week before where today is like it, else by the day before, else by
+// themselves.
 func (w *watched) forecast() *snapshot.Forecast {
 	if len(w.ring) == 0 {
 		return nil
@@ -147,7 +149,10 @@ func (w *watched) forecast() *snapshot.Forecast {
 		points = append(points, demand.Point{At: s.At, Count: float64(s.Count)})
 	}
 	limit := float64(w.ring[len(w.ring)-1].Max)
-	f, ok := demand.Daily(points, w.past, day, limit)
+	f, ok := demand.Periodic(points, w.lastWeek, week, limit)
+	if !ok {
+		f, ok = demand.Periodic(points, w.yesterday, day, limit)
+	}
 	if !ok {
 		f = demand.Fill(points, limit)
 	}

@@ -7,27 +7,30 @@ import (
 )
 
 const (
-	// covered is the least share of a day that the past must have to be a day's shape.
+	// covered is the least share of a period that the past must have to be its shape.
 	covered = 0.9
-	// alike is how far, as a share, the ratio of today to the day before may drift over the window, and how
-	// far apart its quarters may lie, for today to have that day's shape.
+	// longestGap between two points of the past: more would hide a part of a day.
+	longestGap = 2 * time.Hour
+	// alike is how far, as a share, the ratio of now to the period before may drift over the window, and how
+	// far apart its quarters may lie, for now to have that period's shape.
 	alike = 0.02
 )
 
-// Daily judges points against the same hours of the day before: where the table has run at a steady multiple
-// of that day's, it is expected to go on so, and the forecast is when the day's curve, so multiplied, meets
-// the limit. past reaches from a day before the first point to the newest; ok is false where the two days are
-// not alike, or the past has gaps: then only [Fill] can tell.
-func Daily(points, past []Point, day time.Duration, limit float64) (f Forecast, ok bool) {
+// Periodic judges points against the same hours a period ago, a day or a week: where the table has run at a steady
+// multiple of what it was then, it is expected to go on so, and the forecast is when the curve since then, so
+// multiplied, meets the limit. past reaches from a period before the first point to the newest, and may be coarser
+// after the points' own hours; ok is false where now is not like then, or the past has gaps: then only a
+// shorter period, or [Fill], can tell.
+func Periodic(points, past []Point, period time.Duration, limit float64) (f Forecast, ok bool) {
 	n := len(points)
 	if n < minPoints || limit <= 0 || len(past) < minPoints {
 		return f, false
 	}
 	now := points[n-1].At
-	if reach := past[len(past)-1].At.Sub(past[0].At); float64(reach) < covered*float64(day) || gaps(past, day) {
+	if reach := past[len(past)-1].At.Sub(past[0].At); float64(reach) < covered*float64(period) || gaps(past, period) {
 		return f, false
 	}
-	low, mid, high, ok := multiple(points, past, day)
+	low, mid, high, ok := multiple(points, past, period)
 	if !ok {
 		return f, false
 	}
@@ -37,37 +40,37 @@ func Daily(points, past []Point, day time.Duration, limit float64) (f Forecast, 
 		f.Trend = Full
 		return f, true
 	}
-	full, meets := meeting(past, now.Add(-day), limit/mid)
+	full, meets := meeting(past, now.Add(-period), limit/mid)
 	if !meets {
 		return f, true
 	}
 	f.Trend, f.Full = Filling, full
-	f.Soonest, f.Latest = full, day
-	if s, meets := meeting(past, now.Add(-day), limit/high); meets {
+	f.Soonest, f.Latest = full, period
+	if s, meets := meeting(past, now.Add(-period), limit/high); meets {
 		f.Soonest = s
 	}
-	if l, meets := meeting(past, now.Add(-day), limit/low); meets {
+	if l, meets := meeting(past, now.Add(-period), limit/low); meets {
 		f.Latest = l
 	}
 	return f, true
 }
 
-// gaps reports whether an hour of 24 has no point.
-func gaps(past []Point, day time.Duration) bool {
+// gaps reports whether a 24th of the period, or two hours, have no point.
+func gaps(past []Point, period time.Duration) bool {
 	for i := 1; i < len(past); i++ {
-		if past[i].At.Sub(past[i-1].At) > day/24 {
+		if past[i].At.Sub(past[i-1].At) > min(period/24, longestGap) {
 			return true
 		}
 	}
 	return false
 }
 
-// multiple is how many times the day before's count each point is: the quartiles, and whether they are near
+// multiple is how many times the count a period ago each point is: the quartiles, and whether they are near
 // each other and the ratio does not drift.
-func multiple(points, past []Point, day time.Duration) (low, mid, high float64, ok bool) {
+func multiple(points, past []Point, period time.Duration) (low, mid, high float64, ok bool) {
 	ratios := make([]Point, 0, len(points))
 	for _, p := range points {
-		if before, ok := between(past, p.At.Add(-day)); ok && before > 0 {
+		if before, ok := between(past, p.At.Add(-period)); ok && before > 0 {
 			ratios = append(ratios, Point{p.At, p.Count / before})
 		}
 	}
