@@ -186,6 +186,9 @@ func (a *app) planToApply(ctx context.Context, r *apply.Runner, f *applyFlags, a
 	if err != nil {
 		return plan.Plan{}, err
 	}
+	if !o.Only {
+		a.recall(ctx, &s, f.stateDir, &o)
+	}
 	return a.makePlan(s, o)
 }
 

@@ -22,6 +22,10 @@ const planLong = `Propose what to set, from what this host shows: each step with
 of the figure behind it, what it costs in memory, what it does to flows that exist, and what
 it would break. What is left alone says why. Nothing is changed; ` + "`ctkeeper apply`" + ` does it.
 
+What ctkeeper kept in --state-dir is used: the history of ctkeeper serve for how high the table stood
+and whether it grows, and recordings (flow records below its record/) of this host, when they show its
+peak. --state-dir '' looks at this moment alone.
+
 With recordings (flow records of ctkeeper record, captures, described workloads) the plan is
 measured: every way to give the traffic room (the least max, shorter timeouts, timeouts for one
 service, one service untracked) is replayed on them, and what refuses nothing and breaks least
@@ -114,6 +118,7 @@ func last(s string) byte {
 func newPlan(a *app) *cobra.Command {
 	var f planFlags
 	var mf measureFlags
+	var stateDir string
 	cmd := &cobra.Command{
 		Use:   "plan [RECORDING...]",
 		Short: "What to set and why, and at what cost",
@@ -134,7 +139,10 @@ func newPlan(a *app) *cobra.Command {
 				return err
 			}
 			var fault error
-			if len(files)+len(mf.workloads) > 0 {
+			a.recall(cmd.Context(), &s, stateDir, &o)
+			if len(files)+len(mf.workloads) == 0 {
+				a.recallRecordings(cmd, &s, stateDir, &mf, &o)
+			} else {
 				m, unread, err := a.measure(cmd, s, files, &mf, o)
 				if err != nil {
 					return err
@@ -145,11 +153,16 @@ func newPlan(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return errors.Join(a.printPlan(p, f.command(a.netns, mf.words(files)...)), fault)
+			measured := mf.words(files)
+			if p.Measured != nil && measured == nil { // by what was kept: apply would plan anew without it
+				measured = []string{"--headroom", mf.headroom}
+			}
+			return errors.Join(a.printPlan(p, f.command(a.netns, measured...)), fault)
 		},
 	}
 	f.add(cmd)
 	mf.add(cmd)
+	cmd.Flags().StringVar(&stateDir, "state-dir", defaultStateDir, "`DIR` with what the daemon and record kept; '' uses nothing of it")
 	return cmd
 }
 
@@ -221,6 +234,9 @@ func (p *page) plan(pl plan.Plan) {
 		host, _ = os.Hostname() // a nicety
 	}
 	p.wrap("", "", wording.Say(p.lang, message.New("plan_title", "host", host, "namespace", pl.Namespace)))
+	if pl.History != nil {
+		p.past(pl.History)
+	}
 	if pl.Measured != nil {
 		p.measured(pl.Measured)
 	}

@@ -19,6 +19,7 @@ import (
 	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/conntrack/packet"
 	"ctkeeper/internal/conntrack/snapshot"
+	"ctkeeper/internal/host/capture"
 )
 
 // measureFlags are those of a plan from recordings.
@@ -93,13 +94,47 @@ func (a *app) measure(cmd *cobra.Command, s snapshot.Snapshot, files []string, f
 		return plan.Measured{}, nil, err
 	}
 	m := &measuring{app: a, cmd: cmd, flags: f, files: files, base: base}
+	var lost uint64
+	if basis.Share, lost, err = m.notes(); err != nil {
+		return plan.Measured{}, nil, err
+	}
 	d, err := m.demand()
 	if err != nil {
 		return plan.Measured{}, nil, err
 	}
 	out, err := plan.Measure(basis, d, m.play)
-	out.Sources = slices.Concat(files, f.workloads)
+	out.Sources, out.Lost = slices.Concat(files, f.workloads), lost
 	return out, m.fault, err
+}
+
+// notes are what the flow records say of themselves: the share of the flows that they hold, and what was lost.
+// What cannot be opened is named when it is read.
+func (m *measuring) notes() (share float64, lost uint64, err error) {
+	share = 1
+	records := recordsOf(m.files)
+	whole := len(m.files) > len(records) || len(m.flags.workloads) > 0 // captures and described traffic
+	for i, name := range records {
+		r, err := capture.OpenRecord(name)
+		if err != nil {
+			continue
+		}
+		of := 1.0
+		if text, ok := r.Notes["sample"]; ok {
+			of, err = strconv.ParseFloat(text, 64)
+		}
+		if err = errors.Join(err, r.Close()); err != nil || !(of > 0 && of <= 1) {
+			return 0, 0, fmt.Errorf("%s: sample %q in its metadata is no share", name, r.Notes["sample"])
+		}
+		if i > 0 && of != share || whole && of != 1 {
+			return 0, 0, usageError{fmt.Errorf("%s holds a share of %g of the flows, what stands beside it another: they do not go together", name, of)}
+		}
+		share = of
+		for _, key := range []string{"lost", "beyond", "unsaved"} { // of the recording up to then
+			n, _ := strconv.ParseUint(r.Notes[key], 10, 64) // 0 where older files have none
+			lost = max(lost, n)
+		}
+	}
+	return share, lost, nil
 }
 
 func (m *measuring) playback() (*playback, error) {

@@ -146,6 +146,13 @@ func (a *app) record(ctx context.Context, o recordFlags) error {
 	}
 	ro.Progress = a.recordProgress()
 	ro.Torn = func(name string) { a.warn("record_torn", "file", name) }
+	if a.netns != "" {
+		ns, err := a.oneNamespace(ctx)
+		if err != nil {
+			return err
+		}
+		ro.Notes["namespace"] = ns.Name
+	}
 	var counts record.Counts
 	run := func() (err error) {
 		counts, err = record.Run(ctx, ro)

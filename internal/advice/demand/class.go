@@ -3,6 +3,7 @@ package demand
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,6 +111,17 @@ func (d Demand) Top(n int) Demand {
 	if len(d.Classes) > n {
 		d.Left += len(d.Classes) - n
 		d.Classes = d.Classes[:n]
+	}
+	return d
+}
+
+// Of is the demand of all flows when a share of them was counted.
+func (d Demand) Of(share float64) Demand {
+	d.Flows = uint64(math.Round(float64(d.Flows) / share))
+	d.Classes = slices.Clone(d.Classes)
+	for i := range d.Classes {
+		c := &d.Classes[i]
+		c.Flows, c.Rate = uint64(math.Round(float64(c.Flows)/share)), c.Rate/share
 	}
 	return d
 }

@@ -62,6 +62,12 @@ type Measured struct {
 	// Peak is how high the table stands under the present timeouts when nothing bounds it.
 	Peak         *demand.Peak  `json:"peak,omitempty"`
 	Alternatives []Alternative `json:"alternatives"`
+	// Share of the flows that the recording holds; absent when it holds all.
+	Share float64 `json:"share,omitempty"`
+	// Lost are the events that the recorder missed, and the flows that it did not follow or write.
+	Lost uint64 `json:"lost,omitempty"`
+
+	bounded bool // from flow records, which know nothing of what was refused
 }
 
 // Chosen is the alternative that the plan carries out.
@@ -87,6 +93,9 @@ type Basis struct {
 	Keepalive int64
 	// Fixed tells that max cannot be set from here.
 	Fixed bool
+	// Share of the flows that the recording holds, chosen by their tuples; 0 means all. The replay's table is then as
+	// much smaller, and its figures as much larger.
+	Share float64
 }
 
 // Play replays the recording under variants. silent is the other bound, with flow records: nil where packet
@@ -99,16 +108,24 @@ const shownClasses = 30
 // Measure makes alternatives from the demand, replays them, and chooses: first without a limit, for what each
 // needs, then each as it would be set, and a raised max again until it is enough.
 func Measure(b Basis, d demand.Demand, play Play) (Measured, error) {
-	m := Measured{Headroom: b.Headroom, Demand: d.Top(shownClasses)}
+	m := Measured{Headroom: b.Headroom, Demand: d.Top(shownClasses).Of(b.share())}
+	if b.share() < 1 {
+		m.Share = b.Share
+	}
 	all := b.candidates(d)
 	busy, silent, err := play(b.variants(all, true))
 	if err != nil {
 		return m, err
 	}
 	for i := range all {
-		all[i].Least = b.least(bounds(i, busy, silent, func(r *replay.Result) uint64 { return uint64(r.Peak) }).High)
+		all[i].Least = b.least(b.bounds(i, busy, silent, func(r *replay.Result) uint64 { return uint64(r.Peak) }).High)
 	}
-	if p, ok := demand.PeakOf(busy[0].Counts(), busy[0].BinWidth); ok {
+	m.bounded = silent != nil
+	counts := busy[0].Counts()
+	for i := range counts {
+		counts[i] = int(b.whole(uint64(counts[i])))
+	}
+	if p, ok := demand.PeakOf(counts, busy[0].BinWidth); ok {
 		m.Peak = &p
 	}
 	m.Alternatives = b.rows(all)
@@ -155,11 +172,28 @@ func (b *Basis) verify(rows []Alternative, play Play) error {
 func (a *Alternative) raises() bool { return a.Name == RaiseMax || a.Name == TimeoutsMax }
 
 // least is the smallest max for a peak: the peak and its growth, three times what a count of flows that come
-// independently scatters by, in whole pages of the table.
+// independently scatters by (a count that was taken of a share of them scatters more), in whole pages of the table.
 func (b *Basis) least(peak uint64) int64 {
 	grown := float64(peak) * (1 + b.Headroom)
-	return roundUp(int64(math.Ceil(grown+3*math.Sqrt(grown))), 512)
+	return roundUp(int64(math.Ceil(grown+3*math.Sqrt(grown/b.share()))), 512)
 }
+
+func (b *Basis) share() float64 {
+	if b.Share > 0 {
+		return min(b.Share, 1)
+	}
+	return 1
+}
+
+// part is what of a figure belongs to the flows that were recorded, whole what their figure says of all.
+func (b *Basis) part(n int64) int64 {
+	if n <= 0 {
+		return n
+	}
+	return max(int64(math.Round(float64(n)*b.share())), 1)
+}
+
+func (b *Basis) whole(n uint64) uint64 { return uint64(math.Round(float64(n) / b.share())) }
 
 // variants are what the player runs; without a limit, to see what each needs.
 func (b *Basis) variants(all []Alternative, unlimited bool) []replay.Variant {
@@ -167,7 +201,7 @@ func (b *Basis) variants(all []Alternative, unlimited bool) []replay.Variant {
 	for i, a := range all {
 		s := b.Settings
 		setAll(&s, a.Set)
-		s.Max, s.Buckets = a.Max, a.Buckets
+		s.Max, s.Buckets = b.part(a.Max), b.part(a.Buckets)
 		if unlimited {
 			s.Max = 0
 		}
@@ -189,7 +223,7 @@ func setAll(s *model.Settings, values map[string]int64) {
 
 // judge takes an alternative's figures from its run.
 func (b *Basis) judge(a *Alternative, i int, busy, silent []replay.Result) {
-	of := func(f func(*replay.Result) uint64) Bounds { return bounds(i, busy, silent, f) }
+	of := func(f func(*replay.Result) uint64) Bounds { return b.bounds(i, busy, silent, f) }
 	a.Peak = of(func(r *replay.Result) uint64 { return uint64(r.Peak) })
 	a.Refused = of(func(r *replay.Result) uint64 { return r.Counters.Refused })
 	a.EarlyDrops = of(func(r *replay.Result) uint64 { return r.Counters.EarlyDrop + r.Counters.GCDropped })
@@ -207,11 +241,11 @@ func (b *Basis) judge(a *Alternative, i int, busy, silent []replay.Result) {
 	}
 }
 
-func bounds(i int, busy, silent []replay.Result, f func(*replay.Result) uint64) Bounds {
-	x := f(&busy[i])
+func (b *Basis) bounds(i int, busy, silent []replay.Result, f func(*replay.Result) uint64) Bounds {
+	x := b.whole(f(&busy[i]))
 	out := Bounds{x, x}
 	if silent != nil {
-		y := f(&silent[i])
+		y := b.whole(f(&silent[i]))
 		out = Bounds{min(x, y), max(x, y)}
 	}
 	return out

@@ -129,6 +129,9 @@ func (m *maker) measuredPolicy(a *Alternative) {
 	m.p.Manual = append(m.p.Manual, manual)
 }
 
+// fullShare of max from which a table that was recorded may have refused what the record does not hold.
+const fullShare = 0.98
+
 // measuredNotes says what the recording cannot know.
 func (m *maker) measuredNotes(r *Measured, a *Alternative) {
 	note := func(code string, pairs ...any) { m.p.Notes = append(m.p.Notes, message.New(code, pairs...)) }
@@ -137,6 +140,15 @@ func (m *maker) measuredNotes(r *Measured, a *Alternative) {
 	}
 	if c, ok := m.n.Count(); ok && uint64(c) > r.Alternatives[0].Peak.High {
 		note("note_measured_low", "count", c, "peak", int64(r.Alternatives[0].Peak.High))
+	}
+	if limit, ok := m.running("max"); ok && limit > 0 && r.bounded && float64(r.Alternatives[0].Peak.High) >= fullShare*float64(limit) {
+		note("note_measured_full", "max", limit)
+	}
+	if r.Share > 0 {
+		note("note_measured_share", "share", r.Share)
+	}
+	if r.Lost > 0 {
+		note("note_measured_lost", "lost", int64(r.Lost))
 	}
 	timeout := a.Set[establishedName]
 	if timeout == 0 {

@@ -10,6 +10,7 @@ package plan
 import (
 	"time"
 
+	"ctkeeper/internal/advice/demand"
 	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/settings"
 	"ctkeeper/internal/conntrack/snapshot"
@@ -35,9 +36,11 @@ type Plan struct {
 	Kept []Kept `json:"kept,omitempty"`
 	// Measured is what a replay of the host's own recording says, and Manual what the chosen alternative asks
 	// of people: commands that ctkeeper shows and does not run.
-	Measured *Measured         `json:"measured,omitempty"`
-	Manual   []Manual          `json:"manual,omitempty"`
-	Notes    []message.Message `json:"notes,omitempty"`
+	Measured *Measured `json:"measured,omitempty"`
+	// History is what the samples show that the daemon kept.
+	History *History          `json:"history,omitempty"`
+	Manual  []Manual          `json:"manual,omitempty"`
+	Notes   []message.Message `json:"notes,omitempty"`
 }
 
 // Memory is what a full table costs, in bytes.
@@ -76,6 +79,12 @@ type Manual struct {
 	Undo     []string        `json:"undo"`
 }
 
+// History is what the first namespace's table did over days, and where that was kept.
+type History struct {
+	Source string `json:"source"`
+	demand.Past
+}
+
 // Kept is a setting that is left alone.
 type Kept struct {
 	Setting string          `json:"setting"`
@@ -98,6 +107,10 @@ type Options struct {
 	Budget uint64
 	// Measured decides instead of the snapshot alone.
 	Measured *Measured
+	// History tells how high the table stood before this moment.
+	History *History
+	// Notes are said of the plan beside its own.
+	Notes []message.Message
 	// Force lets a wish stand that refuses new flows at once (max below the present count).
 	Force bool
 }
@@ -138,7 +151,8 @@ func newMaker(s *snapshot.Snapshot, o Options) *maker {
 	k.HZ, k.PageSize, k.Bits = s.Host.HZ, s.Host.PageSize, s.Host.Bits
 	n := &s.Namespaces[0]
 	m := &maker{s: s, n: n, o: o, kernel: k}
-	m.p = Plan{Schema: Schema, Made: s.Taken, Host: s.Host.Name, Kernel: s.Host.Kernel, Namespace: n.Name, Initial: n.Initial, Steps: []Step{}}
+	m.p = Plan{Schema: Schema, Made: s.Taken, Host: s.Host.Name, Kernel: s.Host.Kernel, Namespace: n.Name, Initial: n.Initial, Steps: []Step{},
+		History: o.History, Notes: o.Notes}
 	if !n.Present {
 		m.p.Path = n.Path
 	}

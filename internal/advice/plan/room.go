@@ -2,7 +2,9 @@ package plan
 
 import (
 	"math"
+	"time"
 
+	"ctkeeper/internal/advice/demand"
 	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/settings"
 	"ctkeeper/internal/conntrack/snapshot"
@@ -15,6 +17,10 @@ const (
 	tightShare = 0.75
 	// floodShare of the flows being half-open means that more room would only hold more of them.
 	floodShare = 0.5
+	// growthDays: a growth that meets max sooner asks for room now.
+	growthDays = 60
+	// growthRoom is the room for what will have grown by then.
+	growthRoom = 1.3
 	// bucketsRatio is the largest max / buckets that is kept; 4 was the kernel's own until 5.14.
 	bucketsRatio = 4
 )
@@ -25,6 +31,8 @@ type room struct {
 	count int64
 	// full tells that it was at max or refused, so that the true demand is more than count.
 	full bool
+	// past tells that it stood at count before, not now.
+	past bool
 }
 
 func (m *maker) demand() (room, bool) {
@@ -38,10 +46,21 @@ func (m *maker) demand() (room, bool) {
 			continue
 		}
 		drops, _, _ := n.Rise("drop")
-		worst = room{n: n, count: c, full: ok && limit > 0 && (float64(c) >= 0.98*float64(limit) || drops > 0 && c*2 > limit)}
+		worst = room{n: n, count: c, full: ok && limit > 0 && (float64(c) >= fullShare*float64(limit) || drops > 0 && c*2 > limit)}
 		found = true
 	}
+	if h := m.o.History; found && h != nil && int64(h.Peak.Highest) > worst.count {
+		worst = room{n: m.n, count: int64(h.Peak.Highest), full: worst.full || h.Refused > 0, past: true}
+	}
 	return worst, found
+}
+
+// growing is the growth that the history shows, when it meets max soon.
+func (m *maker) growing() *demand.Growth {
+	if h := m.o.History; h != nil && h.Growth != nil && h.Growth.Full != nil && *h.Growth.Full <= growthDays {
+		return h.Growth
+	}
+	return nil
 }
 
 // room sizes max to the demand that the table shows, inside the budget, and lets buckets follow.
@@ -70,19 +89,24 @@ func (m *maker) raise(limit int64, d room) {
 	if d.full {
 		want = max(want, limit*headroom)
 	}
-	if float64(d.count) < tightShare*float64(limit) && !d.full {
-		m.keep("max", message.New("keep_max_roomy", "count", d.count, "max", limit, "share", float64(d.count)/float64(limit)))
+	growing := m.growing()
+	if float64(d.count) < tightShare*float64(limit) && !d.full && growing == nil {
+		code, pairs := "keep_max_roomy", []any{"count", d.count, "max", limit, "share", float64(d.count) / float64(limit)}
+		if d.past {
+			code, pairs = "keep_max_past", append(pairs, "from", stamp(m.o.History.From))
+		}
+		m.keep("max", message.New(code, pairs...))
 		return
+	}
+	if growing != nil {
+		want = max(want, int64(growthRoom*(float64(d.count)+growing.WeekHigh*growthDays/7)))
 	}
 	if d.n == m.n && m.fullLog() {
 		want = max(want, limit*headroom)
 	}
 	fits := m.fits()
 	to := roundUp(want, 512)
-	reason := message.New("reason_max", "count", d.count, "max", limit, "headroom", headroom)
-	if d.full {
-		reason = message.New("reason_max_full", "count", d.count, "max", limit, "headroom", headroom)
-	}
+	reason := m.whyRaise(limit, d, growing)
 	if fits > 0 && to > fits {
 		to = fits
 		reason = message.New("reason_max_budget", "count", d.count, "want", roundUp(want, 512), "budget", int64(m.p.Memory.Budget))
@@ -91,9 +115,32 @@ func (m *maker) raise(limit int64, d room) {
 		m.keep("max", message.New("keep_max_budget", "max", limit, "budget", int64(m.p.Memory.Budget)))
 		return
 	}
-	if st := m.step("max", to, reason, source(d.n)); st != nil {
+	from := source(d.n)
+	if d.past || growing != nil {
+		from = m.o.History.Source
+	}
+	if st := m.step("max", to, reason, from); st != nil {
 		st.Memory = (to - limit) * int64(m.p.Memory.Flow)
 	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// whyRaise is the reason for more room.
+func (m *maker) whyRaise(limit int64, d room, growing *demand.Growth) message.Message {
+	pairs := []any{"count", d.count, "max", limit, "headroom", headroom}
+	tight := d.full || float64(d.count) >= tightShare*float64(limit)
+	switch {
+	case growing != nil && !tight:
+		return message.New("reason_max_growth", append(pairs, "week", int64(growing.Week), "days", int64(*growing.Full))...)
+	case d.past && d.full:
+		return message.New("reason_max_past_full", append(pairs, "refused", int64(m.o.History.Refused), "from", stamp(m.o.History.From))...)
+	case d.past:
+		return message.New("reason_max_past", append(pairs, "at", stamp(m.o.History.At))...)
+	case d.full:
+		return message.New("reason_max_full", pairs...)
+	}
+	return message.New("reason_max", pairs...)
 }
 
 // fits is the largest max inside the budget, its buckets included; 0 when memory is not known.
