@@ -127,7 +127,7 @@ func newPlan(a *app) *cobra.Command {
   ctkeeper plan --memory-budget 1G --set tcp_timeout_established=43200
   ctkeeper plan --format json > plan.json
   ctkeeper plan --format sysctl
-  ctkeeper plan /var/lib/ctkeeper/record/*.parquet --headroom 50%
+  ctkeeper plan /var/lib/ctkeeper/record --headroom 50%
   ctkeeper plan traffic.pcap --format json > plan.json`,
 		RunE: func(cmd *cobra.Command, files []string) error {
 			o, err := f.options(false)

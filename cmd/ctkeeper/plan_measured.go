@@ -70,7 +70,8 @@ type measuring struct {
 	flags *measureFlags
 	files []string
 	base  replayBase
-	fault error // of the input, as the first pass met it
+	share float64 // the smallest share of the flows that a record holds
+	fault error   // of the input, as the first pass met it
 }
 
 // measure plans from recordings: what they show of the demand, then a replay of every alternative.
@@ -85,6 +86,12 @@ func (a *app) measure(cmd *cobra.Command, s snapshot.Snapshot, files []string, f
 	if len(o.Wishes) > 0 {
 		return plan.Measured{}, nil, usageError{errors.New("--set and recordings do not go together: ctkeeper replay tries values of your own")}
 	}
+	if i := slices.IndexFunc(files, isTable); i >= 0 {
+		return plan.Measured{}, nil, usageError{fmt.Errorf("%s is a reading of a table, no recording: ctkeeper replay carries it forward", files[i])}
+	}
+	if files, err = a.sources(files); err != nil {
+		return plan.Measured{}, nil, err
+	}
 	base, err := a.baseOf(s)
 	if err != nil {
 		return plan.Measured{}, nil, err
@@ -93,48 +100,35 @@ func (a *app) measure(cmd *cobra.Command, s snapshot.Snapshot, files []string, f
 	if err != nil {
 		return plan.Measured{}, nil, err
 	}
-	m := &measuring{app: a, cmd: cmd, flags: f, files: files, base: base}
-	var lost uint64
-	if basis.Share, lost, err = m.notes(); err != nil {
-		return plan.Measured{}, nil, err
-	}
+	m := &measuring{app: a, cmd: cmd, flags: f, files: files, base: base, share: 1}
 	d, err := m.demand()
 	if err != nil {
 		return plan.Measured{}, nil, err
 	}
+	basis.Share = m.share
 	out, err := plan.Measure(basis, d, m.play)
-	out.Sources, out.Lost = slices.Concat(files, f.workloads), lost
+	out.Sources = slices.Concat(files, f.workloads)
+	out.Lost, out.Unseen = m.notes()
 	return out, m.fault, err
 }
 
-// notes are what the flow records say of themselves: the share of the flows that they hold, and what was lost.
-// What cannot be opened is named when it is read.
-func (m *measuring) notes() (share float64, lost uint64, err error) {
-	share = 1
-	records := recordsOf(m.files)
-	whole := len(m.files) > len(records) || len(m.flags.workloads) > 0 // captures and described traffic
-	for i, name := range records {
+// notes are what the flow records say of themselves: what the recorder lost, and the packets that a full table refused
+// while it was recorded, up to the last file. What cannot be opened is named when it is read.
+func (m *measuring) notes() (lost, refused uint64) {
+	for _, name := range recordsOf(m.files) {
 		r, err := capture.OpenRecord(name)
 		if err != nil {
 			continue
 		}
-		of := 1.0
-		if text, ok := r.Notes["sample"]; ok {
-			of, err = strconv.ParseFloat(text, 64)
-		}
-		if err = errors.Join(err, r.Close()); err != nil || !(of > 0 && of <= 1) {
-			return 0, 0, fmt.Errorf("%s: sample %q in its metadata is no share", name, r.Notes["sample"])
-		}
-		if i > 0 && of != share || whole && of != 1 {
-			return 0, 0, usageError{fmt.Errorf("%s holds a share of %g of the flows, what stands beside it another: they do not go together", name, of)}
-		}
-		share = of
-		for _, key := range []string{"lost", "beyond", "unsaved"} { // of the recording up to then
+		number := func(key string) uint64 {
 			n, _ := strconv.ParseUint(r.Notes[key], 10, 64) // 0 where older files have none
-			lost = max(lost, n)
+			return n
 		}
+		lost = max(lost, number("lost")+number("beyond")+number("unsaved"))
+		refused = max(refused, number("refused"))
+		_ = r.Close() // it was only read
 	}
-	return share, lost, nil
+	return lost, refused
 }
 
 func (m *measuring) playback() (*playback, error) {
@@ -152,7 +146,12 @@ func (m *measuring) demand() (demand.Demand, error) {
 	c := demand.NewCounter()
 	var faults []error
 	for _, name := range recordsOf(m.files) {
-		faults = append(faults, eachRecord(name, func(r flow.Record) { c.Record(&r) }))
+		faults = append(faults, eachRecord(name, func(r flow.Record) {
+			c.Record(&r)
+			if r.Sample > 0 {
+				m.share = min(m.share, r.Sample)
+			}
+		}))
 	}
 	w := demand.NewPackets(c, timeoutsOf(&m.base.settings))
 	p.observe = w.Packet

@@ -115,17 +115,6 @@ func (d Demand) Top(n int) Demand {
 	return d
 }
 
-// Of is the demand of all flows when a share of them was counted.
-func (d Demand) Of(share float64) Demand {
-	d.Flows = uint64(math.Round(float64(d.Flows) / share))
-	d.Classes = slices.Clone(d.Classes)
-	for i := range d.Classes {
-		c := &d.Classes[i]
-		c.Flows, c.Rate = uint64(math.Round(float64(c.Flows)/share)), c.Rate/share
-	}
-	return d
-}
-
 // Span is how long was recorded.
 func (d *Demand) Span() time.Duration { return d.To.Sub(d.From) }
 
@@ -139,13 +128,15 @@ type Seen struct {
 	Idle        time.Duration // the longest between two packets, once answered; 0: no two
 	IdleBound   bool          // Idle is the most that it can have been
 	Handshake   time.Duration
+	// For is how many flows it stands for, where a share of them was recorded; 0 means itself alone.
+	For float64
 }
 
 // Counter adds flows up by class.
 type Counter struct {
 	classes  map[classKey]*tally
 	from, to time.Time
-	flows    uint64
+	flows    float64
 	waiting  []openFlow
 }
 
@@ -157,9 +148,9 @@ type classKey struct {
 
 // tally is a class in the making.
 type tally struct {
-	flows     uint64
+	flows     float64
 	lifetime  scatter
-	in        time.Duration
+	in        float64 // seconds
 	idle      time.Duration
 	idleBound bool
 	handshake time.Duration
@@ -176,11 +167,12 @@ func NewCounter() *Counter { return &Counter{classes: map[classKey]*tally{}} }
 func (c *Counter) Add(s Seen) {
 	c.reach(s.First)
 	c.reach(s.Last)
-	c.flows++
+	n := max(s.For, 1)
+	c.flows += n
 	t := c.tally(classKey{service: s.Service, outcome: s.Outcome})
-	t.flows++
+	t.flows += n
 	t.lifetime.add(s.Last.Sub(s.First))
-	t.in += s.In
+	t.in += n * s.In.Seconds()
 	t.nat = t.nat || s.NAT
 	t.handshake = max(t.handshake, s.Handshake)
 	if s.Idle > t.idle {
@@ -219,19 +211,19 @@ func (c *Counter) tally(k classKey) *tally {
 // Demand is what was counted.
 func (c *Counter) Demand() Demand {
 	c.settle()
-	d := Demand{From: c.from, To: c.to, Flows: c.flows, Classes: []Class{}}
-	span, all := d.Span().Seconds(), time.Duration(0)
+	d := Demand{From: c.from, To: c.to, Flows: uint64(math.Round(c.flows)), Classes: []Class{}}
+	span, all := d.Span().Seconds(), 0.0
 	for _, t := range c.classes {
 		all += t.in
 	}
 	for k, t := range c.classes {
-		one := Class{Service: k.service, Others: k.others, Outcome: k.outcome, Flows: t.flows, Lifetime: t.lifetime.quantiles(), NAT: t.nat,
+		one := Class{Service: k.service, Others: k.others, Outcome: k.outcome, Flows: uint64(math.Round(t.flows)), Lifetime: t.lifetime.quantiles(), NAT: t.nat,
 			Handshake: t.handshake.Seconds()}
 		if span > 0 {
-			one.Rate = float64(t.flows) / span
+			one.Rate = t.flows / span
 		}
 		if all > 0 {
-			one.Share = float64(t.in) / float64(all)
+			one.Share = t.in / all
 		}
 		if t.idle > 0 {
 			one.Idle = &Idle{Longest: t.idle.Seconds(), Bound: t.idleBound}

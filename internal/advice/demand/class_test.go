@@ -92,6 +92,22 @@ traffic:
   port: 53
 `
 
+// TestASampleStandsForAll: a quarter of the flows beside all of another service.
+func TestASampleStandsForAll(t *testing.T) {
+	c := demand.NewCounter()
+	for i := range 100 {
+		r := conn(time.Duration(i)*time.Second, 443, 10*time.Second)
+		r.Sample = 0.25
+		c.Record(&r)
+		r = conn(time.Duration(i)*time.Second, 80, 10*time.Second)
+		c.Record(&r)
+	}
+	d := c.Demand()
+	if a, b := find(d, "tcp 443", demand.Closed), find(d, "tcp 80", demand.Closed); d.Flows != 500 || a.Flows != 400 || math.Abs(a.Rate/b.Rate-4) > 1e-9 || math.Abs(a.Share-0.8) > 1e-9 {
+		t.Errorf("%+v", d)
+	}
+}
+
 func TestClassesOfPackets(t *testing.T) {
 	w, err := workload.Parse("idlers.yaml", []byte(idlers))
 	if err != nil {

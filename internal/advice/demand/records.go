@@ -16,6 +16,9 @@ type openFlow struct {
 // the packets that changed its state, and by the timer that would have run out.
 func (c *Counter) Record(r *flow.Record) {
 	s := Seen{Service: serviceOf(r), Outcome: outcome(r), NAT: r.NAT(), First: r.Start, IdleBound: true}
+	if r.Sample > 0 {
+		s.For = 1 / r.Sample
+	}
 	c.reach(r.Start)
 	c.reach(r.End)
 	if r.Ended == flow.EndOpen || r.End.IsZero() {

@@ -66,8 +66,10 @@ type Measured struct {
 	Share float64 `json:"share,omitempty"`
 	// Lost are the events that the recorder missed, and the flows that it did not follow or write.
 	Lost uint64 `json:"lost,omitempty"`
+	// Unseen are the packets that a full table refused while it was recorded: a flow record does not hold them.
+	Unseen uint64 `json:"refused_while_recorded,omitempty"`
 
-	bounded bool // from flow records, which know nothing of what was refused
+	bounded bool // from flow records
 }
 
 // Chosen is the alternative that the plan carries out.
@@ -93,8 +95,7 @@ type Basis struct {
 	Keepalive int64
 	// Fixed tells that max cannot be set from here.
 	Fixed bool
-	// Share of the flows that the recording holds, chosen by their tuples; 0 means all. The replay's table is then as
-	// much smaller, and its figures as much larger.
+	// Share of the flows that the recording holds, each of which stands for others in the replay too; 0 means all.
 	Share float64
 }
 
@@ -108,7 +109,7 @@ const shownClasses = 30
 // Measure makes alternatives from the demand, replays them, and chooses: first without a limit, for what each
 // needs, then each as it would be set, and a raised max again until it is enough.
 func Measure(b Basis, d demand.Demand, play Play) (Measured, error) {
-	m := Measured{Headroom: b.Headroom, Demand: d.Top(shownClasses).Of(b.share())}
+	m := Measured{Headroom: b.Headroom, Demand: d.Top(shownClasses)}
 	if b.share() < 1 {
 		m.Share = b.Share
 	}
@@ -118,14 +119,10 @@ func Measure(b Basis, d demand.Demand, play Play) (Measured, error) {
 		return m, err
 	}
 	for i := range all {
-		all[i].Least = b.least(b.bounds(i, busy, silent, func(r *replay.Result) uint64 { return uint64(r.Peak) }).High)
+		all[i].Least = b.least(bounds(i, busy, silent, func(r *replay.Result) uint64 { return uint64(r.Peak) }).High)
 	}
 	m.bounded = silent != nil
-	counts := busy[0].Counts()
-	for i := range counts {
-		counts[i] = int(b.whole(uint64(counts[i])))
-	}
-	if p, ok := demand.PeakOf(counts, busy[0].BinWidth); ok {
+	if p, ok := demand.PeakOf(busy[0].Counts(), busy[0].BinWidth); ok {
 		m.Peak = &p
 	}
 	m.Alternatives = b.rows(all)
@@ -185,23 +182,13 @@ func (b *Basis) share() float64 {
 	return 1
 }
 
-// part is what of a figure belongs to the flows that were recorded, whole what their figure says of all.
-func (b *Basis) part(n int64) int64 {
-	if n <= 0 {
-		return n
-	}
-	return max(int64(math.Round(float64(n)*b.share())), 1)
-}
-
-func (b *Basis) whole(n uint64) uint64 { return uint64(math.Round(float64(n) / b.share())) }
-
 // variants are what the player runs; without a limit, to see what each needs.
 func (b *Basis) variants(all []Alternative, unlimited bool) []replay.Variant {
 	out := make([]replay.Variant, len(all))
 	for i, a := range all {
 		s := b.Settings
 		setAll(&s, a.Set)
-		s.Max, s.Buckets = b.part(a.Max), b.part(a.Buckets)
+		s.Max, s.Buckets = a.Max, a.Buckets
 		if unlimited {
 			s.Max = 0
 		}
@@ -223,7 +210,7 @@ func setAll(s *model.Settings, values map[string]int64) {
 
 // judge takes an alternative's figures from its run.
 func (b *Basis) judge(a *Alternative, i int, busy, silent []replay.Result) {
-	of := func(f func(*replay.Result) uint64) Bounds { return b.bounds(i, busy, silent, f) }
+	of := func(f func(*replay.Result) uint64) Bounds { return bounds(i, busy, silent, f) }
 	a.Peak = of(func(r *replay.Result) uint64 { return uint64(r.Peak) })
 	a.Refused = of(func(r *replay.Result) uint64 { return r.Counters.Refused })
 	a.EarlyDrops = of(func(r *replay.Result) uint64 { return r.Counters.EarlyDrop + r.Counters.GCDropped })
@@ -241,11 +228,11 @@ func (b *Basis) judge(a *Alternative, i int, busy, silent []replay.Result) {
 	}
 }
 
-func (b *Basis) bounds(i int, busy, silent []replay.Result, f func(*replay.Result) uint64) Bounds {
-	x := b.whole(f(&busy[i]))
+func bounds(i int, busy, silent []replay.Result, f func(*replay.Result) uint64) Bounds {
+	x := f(&busy[i])
 	out := Bounds{x, x}
 	if silent != nil {
-		y := b.whole(f(&silent[i]))
+		y := f(&silent[i])
 		out = Bounds{min(x, y), max(x, y)}
 	}
 	return out

@@ -141,7 +141,9 @@ func (m *maker) measuredNotes(r *Measured, a *Alternative) {
 	if c, ok := m.n.Count(); ok && uint64(c) > r.Alternatives[0].Peak.High {
 		note("note_measured_low", "count", c, "peak", int64(r.Alternatives[0].Peak.High))
 	}
-	if limit, ok := m.running("max"); ok && limit > 0 && r.bounded && float64(r.Alternatives[0].Peak.High) >= fullShare*float64(limit) {
+	if limit, ok := m.running("max"); r.Unseen > 0 {
+		note("note_measured_refused", "refused", int64(r.Unseen))
+	} else if ok && limit > 0 && r.bounded && float64(r.Alternatives[0].Peak.High) >= fullShare*float64(limit) {
 		note("note_measured_full", "max", limit)
 	}
 	if r.Share > 0 {
