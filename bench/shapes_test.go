@@ -102,6 +102,7 @@ func (s shape) compare(t *testing.T, scale float64, rows *strings.Builder) {
 		row, fault := s.once(t, &w)
 		if fault == "" || try == attempts {
 			rows.WriteString(row)
+			keepShape(t, s.name, row, try)
 			if fault != "" {
 				t.Error(fault)
 			}
