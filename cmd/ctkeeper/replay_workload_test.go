@@ -1,6 +1,7 @@
 package main
 
 import (
+	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,19 +50,31 @@ func TestReplayWorkload(t *testing.T) {
 
 func TestReplayOutputFiles(t *testing.T) {
 	dir := t.TempDir()
-	names := []string{"r.html", "p.svg", "c.csv"}
+	names := []string{"r.html", "p.svg", "c.csv", "c.parquet"}
 	for i, n := range names {
 		names[i] = filepath.Join(dir, n)
 	}
-	code, _, errs := replayed(t, synFlood(50), "-", "--repair", "--kernel", "6.18", "--set", "max=10", "--report", names[0], "--plot", names[1], "--csv", names[2])
+	code, _, errs := replayed(t, synFlood(50), "-", "--repair", "--kernel", "6.18", "--set", "max=10", "--report", names[0], "--plot", names[1], "--csv", names[2], "--parquet", names[3])
 	if code != 0 {
 		t.Fatal(errs)
 	}
-	for i, want := range []string{"<h1>", "<svg", "run,time,count,held,refused,early_drops\n0,2023-11-14T22:13:20.000Z,50,0,0,0\n1,2023-11-14T22:13:20.000Z,10,0,"} {
+	for i, want := range []string{"<h1>", "<svg", "run,time,count,held,refused,early_drops\n0,2023-11-14T22:13:20.000Z,50,0,0,0\n1,2023-11-14T22:13:20.000Z,10,0,", "PAR1"} {
 		b, err := os.ReadFile(names[i])
 		if err != nil || !strings.Contains(string(b), want) {
 			t.Errorf("%s: %v, %.200s", names[i], err, b)
 		}
+	}
+	plot := filepath.Join(dir, "p.png")
+	if code, _, errs := replayed(t, synFlood(50), "-", "--repair", "--kernel", "6.18", "--plot", plot); code != 0 {
+		t.Error(errs)
+	}
+	f, err := os.Open(plot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if img, err := png.Decode(f); err != nil || img.Bounds().Dx() < 1000 {
+		t.Errorf("no picture: %v", err)
 	}
 	if code, _, errs := replayed(t, synFlood(5), "-", "--repair", "--kernel", "6.18", "--csv", "/nonexistent/x.csv"); code != 1 || !strings.Contains(errs, "/nonexistent/x.csv") {
 		t.Errorf("exit %d, %s", code, errs)

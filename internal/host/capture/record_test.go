@@ -189,6 +189,28 @@ func traffic(n int) []flow.Record {
 	return all
 }
 
+// TestCurvesInDuckDB reads the curves of a replay with an independent reader.
+func TestCurvesInDuckDB(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteCurves(&b, func(yield func(CurvePoint) bool) {
+		for i := range 1000 {
+			if !yield(CurvePoint{Run: i % 2, Name: "max=10", At: time.Unix(int64(1.8e9)+int64(i), 0), Count: i, Held: i / 2, Refused: uint64(i % 3), Max: 10}) {
+				return
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "c.parquet")
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := duckdb.Rows(t, `select count(*)::int, max(count)::int, sum(refused)::int, any_value(name), count(distinct run)::int, typeof(any_value(time)) from '`+path+"'")
+	if want := `[[1000,999,999,"max=10",2,"TIMESTAMP WITH TIME ZONE"]]`; got != want {
+		t.Errorf("DuckDB reads %s, want %s", got, want)
+	}
+}
+
 // BenchmarkRecord writes web traffic; bytes/flow is what it takes on disk.
 func BenchmarkRecord(b *testing.B) {
 	const n = 200000

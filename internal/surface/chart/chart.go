@@ -3,10 +3,7 @@
 package chart
 
 import (
-	"fmt"
-	"html"
 	"math"
-	"strings"
 	"time"
 )
 
@@ -44,8 +41,8 @@ func palette(i int) string {
 }
 
 // dash tells curves of the same colour apart.
-func dash(i int) string {
-	return [...]string{"", "6 3", "2 3", "8 3 2 3"}[i/8%4]
+func dash(i int) []float64 {
+	return [...][]float64{nil, {6, 3}, {2, 3}, {8, 3, 2, 3}}[i/8%4]
 }
 
 const (
@@ -122,60 +119,63 @@ func niceTime(span time.Duration, n int) time.Duration {
 
 // SVG is the chart as one SVG element that fills the width it is given.
 func (c *Chart) SVG() string {
-	f := c.frame()
-	names := c.legend()
-	height := c.Height + legendRow*len(names)
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s" font-family="system-ui,sans-serif" font-size="12">`,
-		c.Width, height, html.EscapeString(c.Title))
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/>`, c.Width, height)
-	fmt.Fprintf(&b, `<text x="%d" y="17" font-size="13" font-weight="600" fill="#222">%s</text>`, 8, html.EscapeString(c.Title))
-	c.axes(&b, &f)
-	for i := len(c.Series) - 1; i >= 0; i-- { // the first lies on top
-		c.curve(&b, &f, i)
-	}
-	for _, l := range c.Limits {
-		if l.Value <= f.high {
-			fmt.Fprintf(&b, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#b00020" stroke-dasharray="4 4"/>`, f.x0, f.x1, f.y(l.Value), f.y(l.Value))
-			fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="end" fill="#b00020" font-size="11">%s</text>`, f.x1-4, f.y(l.Value)-4, html.EscapeString(l.Name))
-		}
-	}
-	c.legends(&b, names)
+	b := &svg{}
+	b.open(c, c.fullHeight())
+	c.draw(b)
 	b.WriteString("</svg>\n")
 	return b.String()
 }
 
-func (c *Chart) axes(b *strings.Builder, f *frame) {
+// fullHeight is that of the curves and of the legend under them.
+func (c *Chart) fullHeight() int { return c.Height + legendRow*len(c.legend()) }
+
+// draw draws everything; the first curve lies on top.
+func (c *Chart) draw(b canvas) {
+	f := c.frame()
+	b.text(8, 17, c.Title, letters{colour: "#222222", size: 13, bold: true})
+	c.axes(b, &f)
+	for i := len(c.Series) - 1; i >= 0; i-- {
+		c.curve(b, &f, i)
+	}
+	for _, l := range c.Limits {
+		if l.Value <= f.high {
+			b.line(f.x0, f.y(l.Value), f.x1, f.y(l.Value), pen{colour: "#b00020", width: 1, dash: []float64{4, 4}})
+			b.text(f.x1-4, f.y(l.Value)-4, l.Name, letters{colour: "#b00020", size: 11, anchor: atEnd})
+		}
+	}
+	c.legends(b)
+}
+
+func (c *Chart) axes(b canvas, f *frame) {
+	grey := letters{colour: "#555555", size: 12}
 	step := niceStep(f.high, 4)
 	for v := 0.0; v <= f.high*1.0001; v += step {
-		fmt.Fprintf(b, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#ddd"/>`, f.x0, f.x1, f.y(v), f.y(v))
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="end" fill="#555">%s</text>`, f.x0-6, f.y(v)+4, html.EscapeString(c.Y(v)))
+		b.line(f.x0, f.y(v), f.x1, f.y(v), pen{colour: "#dddddd", width: 1})
+		grey.anchor = atEnd
+		b.text(f.x0-6, f.y(v)+4, c.Y(v), grey)
 	}
 	every := niceTime(f.span, max(c.Width/110, 2))
 	for at := time.Duration(0); at <= f.span; at += every {
-		anchor := "middle"
+		grey.anchor = atMiddle
 		if f.x(at) > f.x1-20 {
-			anchor = "end"
+			grey.anchor = atEnd
 		}
-		fmt.Fprintf(b, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#999"/>`, f.x(at), f.x(at), f.y1, f.y1+4)
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="%s" fill="#555">%s</text>`, f.x(at), f.y1+18, anchor, html.EscapeString(c.X(at)))
+		b.line(f.x(at), f.y1, f.x(at), f.y1+4, pen{colour: "#999999", width: 1})
+		b.text(f.x(at), f.y1+18, c.X(at), grey)
 	}
 }
 
-func (c *Chart) curve(b *strings.Builder, f *frame, i int) {
+func (c *Chart) curve(b canvas, f *frame, i int) {
 	s := &c.Series[i]
 	if len(s.Values) == 0 {
 		return
 	}
-	fmt.Fprintf(b, `<polyline fill="none" stroke="%s" stroke-width="1.6" stroke-linejoin="round"`, palette(i))
-	if d := dash(i); d != "" {
-		fmt.Fprintf(b, ` stroke-dasharray="%s"`, d)
-	}
-	b.WriteString(` points="`)
+	points := make([]point, 0, len(s.Values)+1)
 	for n, v := range s.Values {
-		fmt.Fprintf(b, "%.1f,%.1f ", f.x(time.Duration(n)*c.Step), f.y(v))
+		points = append(points, point{f.x(time.Duration(n) * c.Step), f.y(v)})
 	}
-	fmt.Fprintf(b, `%.1f,%.1f"><title>%s</title></polyline>`, f.x(time.Duration(len(s.Values))*c.Step), f.y(s.Values[len(s.Values)-1]), html.EscapeString(s.Name))
+	points = append(points, point{f.x(time.Duration(len(s.Values)) * c.Step), f.y(s.Values[len(s.Values)-1])})
+	b.curve(points, pen{colour: palette(i), width: 1.6, dash: dash(i)}, s.Name)
 }
 
 // legend lays the names out in rows.
@@ -197,15 +197,12 @@ func (c *Chart) legend() [][]int {
 // legendWidth is what a name takes, by the mean width of a letter.
 func legendWidth(name string) int { return 34 + 7*len([]rune(name)) }
 
-func (c *Chart) legends(b *strings.Builder, rows [][]int) {
-	for r, row := range rows {
-		x, y := 8, c.Height+legendRow*r+12
+func (c *Chart) legends(b canvas) {
+	for r, row := range c.legend() {
+		x, y := 8, float64(c.Height+legendRow*r+12)
 		for _, i := range row {
-			fmt.Fprintf(b, `<line x1="%d" x2="%d" y1="%d" y2="%d" stroke="%s" stroke-width="2.5"`, x, x+18, y-4, y-4, palette(i))
-			if d := dash(i); d != "" {
-				fmt.Fprintf(b, ` stroke-dasharray="%s"`, d)
-			}
-			fmt.Fprintf(b, `/><text x="%d" y="%d" fill="#222">%s</text>`, x+22, y, html.EscapeString(c.Series[i].Name))
+			b.line(float64(x), y-4, float64(x+18), y-4, pen{colour: palette(i), width: 2.5, dash: dash(i)})
+			b.text(float64(x+22), y, c.Series[i].Name, letters{colour: "#222222", size: 12})
 			x += legendWidth(c.Series[i].Name)
 		}
 	}

@@ -23,14 +23,14 @@ var replayText = map[string]text{
 	"replay_broken":          {"broken", "rompus"},
 	"replay_limit":           {"at the limit", "à la limite"},
 	"replay_memory":          {"memory", "mémoire"},
-	"replay_median":          {"half the time", "la moitié du temps"},
+	"replay_median":          {"median", "médiane"},
 	"replay_chain":           {"chain", "chaîne"},
 	"replay_table_two": {
-		"{flows:count} flows in the table, read twice {window} s apart, are carried forward for {forward:duration}: {rate:count} new flows a second, with 95 % confidence between {low:count} and {high:count}",
-		"les {flows:count} flux de la table, lue deux fois à {window} s d'écart, sont prolongés de {forward:duration} : {rate:count} nouveaux flux par seconde, entre {low:count} et {high:count} à 95 %"},
+		"{flows:count} flows in the table, read twice {window} s apart, are carried forward for {forward:duration}: {rate:count} new flows a second, with 95% confidence between {low:count} and {high:count}",
+		"les {flows:count} flux de la table, lue deux fois à {window} s d'écart, sont prolongés de {forward:duration} : {rate:count} nouveaux flux par seconde, entre {low:count} et {high:count} à 95 %"},
 	"replay_table_one": {
-		"{flows:count} flows in the table, read once, are carried forward for {forward:duration}: by their timers {rate:count} new flows a second, with 95 % confidence between {low:count} and {high:count}; one reading cannot tell growth from a level",
-		"les {flows:count} flux de la table, lue une fois, sont prolongés de {forward:duration} : d'après leurs minuteries {rate:count} nouveaux flux par seconde, entre {low:count} et {high:count} à 95 % ; une seule lecture ne distingue pas une croissance d'un palier"},
+		"{flows:count} flows in the table, read once, are carried forward for {forward:duration}: by their timers {rate:count} new flows a second, with 95% confidence between {low:count} and {high:count}; one reading cannot tell growth from a level",
+		"les {flows:count} flux de la table, lue une fois, sont prolongés de {forward:duration} : d'après leurs minuteries {rate:count} nouveaux flux par seconde, entre {low:count} et {high:count} à 95 % ; une seule lecture ne distingue pas une croissance d'un palier"},
 	"replay_table_apart": {
 		"{flows:count} of them are of protocols whose traffic is not carried forward: they only stay until their timers run out",
 		"{flows:count} d'entre eux sont de protocoles dont le trafic n'est pas prolongé : ils restent seulement jusqu'à la fin de leur minuterie"},
@@ -47,8 +47,8 @@ var replayText = map[string]text{
 		"les enregistrements n'ont pas l'heure des paquets : deux chiffres disent ce qui se passe si les flux se taisaient, et s'ils étaient actifs, entre ce qu'on sait"},
 	"replay_part": {"{file} is not whole: left out", "{file} n'est pas complet : laissé de côté"},
 	"replay_sampled": {
-		"a sample was recorded: each flow stands for those left out, down to {share:percent}; counts may be off by {error:percent}, with 95 % confidence",
-		"un échantillon a été enregistré : chaque flux représente ceux qui manquent, jusqu'à {share:percent} ; les comptes peuvent s'écarter de {error:percent}, à 95 %"},
+		"a sample was recorded: each flow stands for those left out, down to {share:percent}; counts may be off by {error:percent}, with 95% confidence",
+		"un échantillon a été enregistré : chaque flux représente ceux qui manquent, jusqu'à {share:percent} ; les comptes peuvent s'écarter de {error:percent}, à 95 %"},
 	"replay_curves": {"count over time, up to {peak:count}:", "compte au fil du temps, jusqu'à {peak:count} :"},
 	"replay_refused_of": {
 		"run {run}: the full table refused {packets:count} packets of some {flows:count} flows, most of them from and to:",
