@@ -2,11 +2,19 @@ package model
 
 import "ctkeeper/internal/conntrack/packet"
 
-// Flows are kept as two 64-byte records each, in chunks that never move: head depends on packets alone,
-// track on packets and settings, so that several settings can share heads and look-ups.
+// record is a flow, in two halves of a cache line each, in chunks that never move: head depends on packets alone,
+// track on packets and settings, so that several settings can share heads and look-ups. They lie side by side
+// because a packet needs both: one page, and two lines that are fetched at the same time.
+type record struct {
+	head
+	track
+}
+
+// A chunk is 1 MiB: with ten million flows, the pointers to all chunks stay in the nearest caches.
 const (
-	chunkBits = 10
+	chunkBits = 13
 	chunkSize = 1 << chunkBits
+	acctSize  = 1 << 10
 )
 
 // head says which flow it is. 64 bytes.
@@ -53,32 +61,31 @@ type side struct{ end, maxend, maxwin, maxack uint32 }
 type Count struct{ Packets, Bytes uint64 }
 
 type (
-	headChunk  [chunkSize]head
-	trackChunk [chunkSize]track
-	acctChunk  [chunkSize][2]Count
+	chunk     [chunkSize]record
+	acctChunk [acctSize][2]Count
 )
 
 type arena struct {
-	heads  []*headChunk
-	tracks []*trackChunk
-	acct   []*acctChunk // as long as heads once accounting was on; entries may be nil
+	chunks []*chunk
+	acct   []*acctChunk // as many as the flows need once accounting was on; entries may be nil
 	free   []uint32
 	used   uint32
 }
 
-func (a *arena) head(i uint32) *head   { return &a.heads[i>>chunkBits][i&(chunkSize-1)] }
-func (a *arena) track(i uint32) *track { return &a.tracks[i>>chunkBits][i&(chunkSize-1)] }
+func (a *arena) at(i uint32) *record   { return &a.chunks[i>>chunkBits][i&(chunkSize-1)] }
+func (a *arena) head(i uint32) *head   { return &a.at(i).head }
+func (a *arena) track(i uint32) *track { return &a.at(i).track }
 
 // counts returns a flow's counters, whose chunk is made when it is first needed.
 func (a *arena) counts(i uint32) *[2]Count {
-	c := i >> chunkBits
+	c := i / acctSize
 	for uint32(len(a.acct)) <= c {
 		a.acct = append(a.acct, nil)
 	}
 	if a.acct[c] == nil {
 		a.acct[c] = new(acctChunk)
 	}
-	return &a.acct[c][i&(chunkSize-1)]
+	return &a.acct[c][i%acctSize]
 }
 
 func (a *arena) alloc() uint32 {
@@ -88,8 +95,7 @@ func (a *arena) alloc() uint32 {
 		return i
 	}
 	if a.used&(chunkSize-1) == 0 {
-		a.heads = append(a.heads, new(headChunk))
-		a.tracks = append(a.tracks, new(trackChunk))
+		a.chunks = append(a.chunks, new(chunk))
 	}
 	a.used++
 	return a.used - 1

@@ -20,17 +20,23 @@ func (m *Model) StepBatch(now []int64, p []packet.Packet, v []Verdict) {
 	}
 }
 
-// touch reads the slots, then the records that the packets' hashes point at.
+// touch reads the lines of the index, then the records that the packets' hashes point at.
 func (m *Model) touch(p []packet.Packet) {
-	var slots [batchSize]uint64
+	var marks [batchSize]uint64
 	x := &m.index
 	for i := range p {
-		slots[i] = x.slots[x.home(uint32(p[i].Hash>>32))]
+		h := uint32(p[i].Hash >> 32)
+		marks[i] = x.lines[x.home(h)].candidates(h)
 	}
 	var sink uint64
 	for i := range p {
-		if s := slots[i]; s != 0 && m.arena.used > uint32(s)-1 {
-			sink ^= m.arena.head(uint32(s)-1).id ^ uint64(m.arena.track(uint32(s)-1).deadline)
+		if marks[i] == 0 {
+			continue
+		}
+		s := x.lines[x.home(uint32(p[i].Hash>>32))].slots[slotOf(marks[i])]
+		if f := uint32(s) - 1; f < m.arena.used {
+			r := m.arena.at(f)
+			sink ^= r.id ^ uint64(r.deadline)
 		}
 	}
 	m.touched = sink

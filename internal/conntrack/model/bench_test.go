@@ -159,8 +159,20 @@ func benchFloor(b *testing.B, t *traffic) {
 	}
 }
 
-func benchModel(b *testing.B, t *traffic, proto byte) {
+// warm is a loaded model after a packet of each flow, as the floor's table is.
+func warm(b *testing.B, t *traffic, proto byte) (*model.Model, *packet.Decoder) {
+	b.Helper()
 	m, d := loaded(b, t, proto), packet.NewDecoder(packet.Options{})
+	var p packet.Packet
+	for i := range t.order {
+		d.Decode(0, packet.Ethernet, t.frame(i), &p)
+		m.Step(0, &p)
+	}
+	return m, d
+}
+
+func benchModel(b *testing.B, t *traffic, proto byte) {
+	m, d := warm(b, t, proto)
 	var p packet.Packet
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -174,7 +186,7 @@ func benchModel(b *testing.B, t *traffic, proto byte) {
 }
 
 func benchBatch(b *testing.B, t *traffic, proto byte) {
-	m, d := loaded(b, t, proto), packet.NewDecoder(packet.Options{})
+	m, d := warm(b, t, proto)
 	const n = 64
 	var ps [n]packet.Packet
 	var vs [n]model.Verdict
@@ -214,8 +226,8 @@ func BenchmarkNewAtFull(b *testing.B) {
 // BenchmarkMemory reports the bytes that a flow takes, index included.
 func BenchmarkMemory(b *testing.B) {
 	const n = 1_000_000
+	t := &traffic{order: make([]int32, n)}
 	for b.Loop() {
-		t := &traffic{order: make([]int32, n)}
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)

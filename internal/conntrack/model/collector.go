@@ -8,9 +8,9 @@ import (
 // collector is the kernel's worker that reaps expired flows (gc_worker, 6.18): a pass over the whole
 // table, whose distance to the next follows from the mean time that flows had left.
 type collector struct {
-	next  int64 // when the next pass begins or goes on; -1 before the first packet
-	begin int64 // of the pass under way
-	slot  uint32
+	next  int64  // when the next pass begins or goes on; -1 before the first packet
+	begin int64  // of the pass under way
+	place uint32 // in the index, where it goes on
 	busy  bool
 	early bool  // a packet was refused: take what is not assured, or closing, over 95 %
 	took  bool  // the pass under way does so
@@ -72,26 +72,24 @@ func (m *Model) pass(at int64) {
 	if !g.busy {
 		*g = collector{next: g.next, begin: at, busy: true, early: g.early, took: g.early, mean: gcMax / gcTick, nodes: gcInitNodes, least: 1 << 62, since: 1 << 62}
 	}
-	if g.slot = m.scan(at, g.slot, uint32(len(m.index.slots))); int(g.slot) < len(m.index.slots) {
+	if all := m.index.places(); m.scan(at, &g.place, all) {
 		g.next = at + gcTick
 		return
 	}
 	if g.took {
 		g.early = false
 	}
-	g.busy, g.slot, m.soonest = false, 0, min(g.least, g.since)
+	g.busy, g.place, m.soonest = false, 0, min(g.least, g.since)
 	pause := min(max(g.mean*gcTick, gcMin), gcMax)
 	g.next = at + max(pause-(at-g.begin), gcTick)
 }
 
-// scan reaps in slots [from, to) and returns where it stopped.
-func (m *Model) scan(at int64, from, to uint32) uint32 {
+// scan reaps in places up to to and moves from on; true when it stopped for the number of flows reaped.
+func (m *Model) scan(at int64, from *uint32, to uint32) bool {
 	g := &m.gc
-	reaped := 0
-	for i := from; i < to; {
-		s := m.index.slots[i]
+	for reaped := 0; *from < to; *from++ {
+		s := m.index.at(*from)
 		if s == 0 {
-			i++
 			continue
 		}
 		f := uint32(s) - 1
@@ -100,7 +98,7 @@ func (m *Model) scan(at int64, from, to uint32) uint32 {
 		case left <= 0:
 			m.remove(f, Expired, tr.deadline)
 			if reaped++; reaped > gcTickReaps {
-				return i
+				return true
 			}
 		case g.took && m.crowded() && expendable(m.arena.head(f), tr):
 			m.stats.GCDropped++
@@ -108,10 +106,9 @@ func (m *Model) scan(at int64, from, to uint32) uint32 {
 		default:
 			g.weigh(left)
 			g.least = min(g.least, tr.deadline)
-			i++
 		}
 	}
-	return to
+	return false
 }
 
 // weigh takes a flow's time left into the mean, once for each of its two nodes. The kernel divides whole ticks:
@@ -141,14 +138,12 @@ func expendable(hd *head, tr *track) bool {
 // oldPass scans a part of the table (to 5.13).
 func (m *Model) oldPass(at int64) {
 	g := &m.gc
-	n := uint32(len(m.index.slots))
+	n := m.index.places()
 	g.least, g.took = 1<<62, g.early
-	from := min(g.slot, n)
-	to := min(from+max(n/gcOldParts, 1), n)
-	for from < to {
-		from = m.scan(at, from, to)
+	g.place = min(g.place, n)
+	for to := min(g.place+max(n/gcOldParts, 1), n); m.scan(at, &g.place, to); {
 	}
-	g.slot, g.early = to%n, false
+	g.place, g.early = g.place%n, false
 	g.next = at + gcOldPause
 }
 

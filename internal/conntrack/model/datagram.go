@@ -47,18 +47,22 @@ func (m *Model) udp(s *step) accept {
 	if m.fault(s) {
 		return refusedPacket
 	}
-	s.timeout = m.set.UDP[0]
-	if s.tr.status&uint16(flow.SeenReply) == 0 {
+	if s.timeout = m.set.UDP[0]; s.tr.status&uint16(flow.SeenReply) == 0 {
 		return accepted
 	}
-	stream := s.now-s.hd.created > 2*second
-	if stream {
-		s.timeout = m.set.UDP[1]
-	}
-	if stream || !m.prof.AssuredStream {
+	var stream bool
+	if s.timeout, stream = m.udpTimeout(s.hd, s.now); stream || !m.prof.AssuredStream {
 		s.tr.status |= uint16(flow.Assured)
 	}
 	return accepted
+}
+
+// udpTimeout is the timer of a flow that had a reply: the stream's once it lasts.
+func (m *Model) udpTimeout(hd *head, now int64) (timeout int64, stream bool) {
+	if now-hd.created > 2*second {
+		return m.set.UDP[1], true
+	}
+	return m.set.UDP[0], false
 }
 
 func (m *Model) udplite(s *step) accept {

@@ -12,7 +12,8 @@ import (
 // the flow. The flow's ID is its number in Verdict.Flow.
 func (m *Model) Flows(now int64, f func(*flow.Flow) bool) {
 	var fl flow.Flow
-	for _, s := range m.index.slots {
+	for place := range m.index.places() {
+		s := m.index.at(place)
 		if s == 0 {
 			continue
 		}

@@ -13,7 +13,8 @@ import (
 func checkHeld(t *testing.T, m *Model) {
 	t.Helper()
 	n := 0
-	for _, s := range m.index.slots {
+	for place := range m.index.places() {
+		s := m.index.at(place)
 		if s == 0 {
 			continue
 		}

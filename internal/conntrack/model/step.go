@@ -36,7 +36,15 @@ type step struct {
 
 // Step takes one packet at now (nanoseconds, never before the last packet's) and returns what conntrack
 // makes of it. It allocates nothing but room for new flows.
-func (m *Model) Step(now int64, p *packet.Packet) Verdict {
+func (m *Model) Step(now int64, p *packet.Packet) (v Verdict) {
+	if !m.established(now, p, &v) {
+		v = m.step(now, p)
+	}
+	return v
+}
+
+// step is the whole way, which every packet may go.
+func (m *Model) step(now int64, p *packet.Packet) Verdict {
 	if p.Unrouted {
 		return m.unroutable(now, *p)
 	}

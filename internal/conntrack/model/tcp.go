@@ -212,7 +212,7 @@ func (m *Model) tcpAccept(s *step, old, next uint8) accept {
 	if old != next && next == stFinWait {
 		t.flags[s.dir] |= fCloseInit
 	}
-	s.timeout = m.tcpTimeout(s, next)
+	s.timeout = m.tcpTimeout(t, seg.Class, next)
 	if t.status&uint16(flow.SeenReply) == 0 {
 		switch {
 		case seg.Class == packet.ClassRst:
@@ -230,13 +230,13 @@ func (m *Model) tcpAccept(s *step, old, next uint8) accept {
 	return accepted
 }
 
-func (m *Model) tcpTimeout(s *step, next uint8) int64 {
-	t, to := s.tr, &m.set.TCP
+func (m *Model) tcpTimeout(t *track, class packet.Class, next uint8) int64 {
+	to := &m.set.TCP
 	normal := to[next]
 	switch {
 	case int64(t.retrans) >= m.set.TCPMaxRetrans && normal > to[toRetrans]:
 		return to[toRetrans]
-	case s.p.TCP.Class == packet.ClassRst:
+	case class == packet.ClassRst:
 		if m.prof.InexactUnack && next != stClose {
 			return to[toUnack]
 		}

@@ -139,16 +139,16 @@ func FuzzStep(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, link uint8) {
 		s := Defaults(Linux618())
 		s.Max, s.Buckets = 8, 512
-		m, d := New(Config{Settings: &s}), packet.NewDecoder(packet.Options{Checksums: len(data)%2 == 0})
+		m, d := newTwins(Config{Settings: &s}), packet.NewDecoder(packet.Options{Checksums: len(data)%2 == 0})
 		var p packet.Packet
 		for now := int64(0); len(data) > 0; now += 400e6 {
 			n := min(int(data[0])+1, len(data))
 			d.Decode(now, packet.Link(link), data[:n], &p)
-			_ = m.Step(now, &p).Reason.String()
+			_ = m.step(t, now, &p).Reason.String()
 			d.IP(now, packet.Repair(nil, data[:n]), &p)
-			v := m.Step(now, &p)
-			if m.Count() > 8 || v.Result == 0 || v.Timeout < 0 && v.Result >= NewFlow {
-				t.Fatalf("count %d, %+v", m.Count(), v)
+			v := m.step(t, now, &p)
+			if m.short.Count() > 8 || v.Result == 0 || v.Timeout < 0 && v.Result >= NewFlow {
+				t.Fatalf("count %d, %+v", m.short.Count(), v)
 			}
 			data = data[n:]
 		}

@@ -44,10 +44,7 @@ func (m *Model) start(s *step) {
 func (m *Model) window(s *step, old uint8) accept {
 	seg, t := &s.p.TCP, s.tr
 	snd, rcv := &t.side[s.dir], &t.side[s.dir^1]
-	w := segment{seq: seg.Seq, ack: seg.Ack, sack: seg.Ack, end: seg.End}
-	if t.flags[s.dir^1]&fSackPerm != 0 {
-		w.sack = seg.Sack
-	}
+	w := t.segment(seg, s.dir)
 	syn, hasAck := seg.Flags&packet.SYN != 0, seg.Flags&packet.ACK != 0
 	if snd.maxwin == 0 {
 		if syn {
@@ -78,12 +75,20 @@ func (m *Model) window(s *step, old uint8) accept {
 		s.reason.code = code
 		return a
 	}
-	m.advance(s, w)
+	t.advance(seg, s.dir, &w)
 	return accepted
 }
 
 // segment is a segment as far as windows go.
 type segment struct{ seq, ack, sack, end uint32 }
+
+func (t *track) segment(seg *packet.TCP, dir uint8) segment {
+	w := segment{seq: seg.Seq, ack: seg.Ack, sack: seg.Ack, end: seg.End}
+	if t.flags[dir^1]&fSackPerm != 0 {
+		w.sack = seg.Sack
+	}
+	return w
+}
 
 // newISN: a SYN beyond what was sent may start the direction anew.
 func (m *Model) newISN(s *step, state uint8) bool {
@@ -105,10 +110,20 @@ func pickUp(s *step, snd, rcv *side, w segment) {
 	}
 }
 
+// inside reports whether a segment keeps all four bounds.
+func (t *track) inside(dir uint8, w *segment) bool {
+	snd, rcv := &t.side[dir&1], &t.side[dir&1^1]
+	return before(w.seq, snd.maxend+1) && before(w.sack, rcv.end+1) && after(w.sack, rcv.end-maxAckWindow(snd)-1) &&
+		(rcv.maxwin == 0 || after(w.end, snd.end-rcv.maxwin-1))
+}
+
 // fits checks the four bounds. A code other than noReason means that one was broken; accepted with a code
 // means that liberal tracking lets it pass.
 func (m *Model) fits(s *step, w segment) (accept, reasonCode) {
 	t := s.tr
+	if t.inside(s.dir, &w) {
+		return accepted, noReason
+	}
 	snd, rcv := &t.side[s.dir], &t.side[s.dir^1]
 	ackOK := after(w.sack, rcv.end-maxAckWindow(snd)-1)
 	inWindow := after(w.end, snd.end-rcv.maxwin-1)
@@ -133,11 +148,8 @@ func (m *Model) fits(s *step, w segment) (accept, reasonCode) {
 		s.reason.n = snd.end - rcv.maxwin - 1
 		return m.lenient(s, ignored), reasonSeqLow
 	}
-	if !ackOK {
-		s.reason.n = rcv.end - maxAckWindow(snd) - 1
-		return m.lenient(s, ignored), reasonAckLow
-	}
-	return accepted, noReason
+	s.reason.n = rcv.end - maxAckWindow(snd) - 1
+	return m.lenient(s, ignored), reasonAckLow
 }
 
 // lenient is what a broken bound leads to under the settings and the flow's own leniency.
@@ -152,22 +164,22 @@ func (m *Model) lenient(s *step, a accept) accept {
 }
 
 // advance moves both windows on and counts retransmissions.
-func (m *Model) advance(s *step, w segment) {
-	seg, t := &s.p.TCP, s.tr
-	snd, rcv := &t.side[s.dir], &t.side[s.dir^1]
+func (t *track) advance(seg *packet.TCP, dir uint8, w *segment) {
+	dir &= 1
+	snd, rcv := &t.side[dir], &t.side[dir^1]
 	win := uint32(seg.Win)
 	if seg.Flags&packet.SYN == 0 {
-		win <<= t.scaleOf(s.dir)
+		win <<= t.scaleOf(dir)
 	}
 	snd.maxwin = max(snd.maxwin, win+w.sack-w.ack)
 	if after(w.end, snd.end) {
 		snd.end = w.end
-		t.flags[s.dir] |= fUnacked
+		t.flags[dir] |= fUnacked
 	}
 	if seg.Flags&packet.ACK != 0 {
-		if t.flags[s.dir]&fMaxAck == 0 || after(w.ack, snd.maxack) {
+		if t.flags[dir]&fMaxAck == 0 || after(w.ack, snd.maxack) {
 			snd.maxack = w.ack
-			t.flags[s.dir] |= fMaxAck
+			t.flags[dir] |= fMaxAck
 		}
 	}
 	if rcv.maxwin != 0 && after(w.end, snd.maxend) {
@@ -180,19 +192,19 @@ func (m *Model) advance(s *step, w segment) {
 		}
 	}
 	if w.ack == rcv.end {
-		t.flags[s.dir^1] &^= fUnacked
+		t.flags[dir^1] &^= fUnacked
 	}
 	if seg.Class == packet.ClassAck {
-		retransmitted(s, w)
+		t.retransmitted(seg.Win, dir, w)
 	}
 }
 
-func retransmitted(s *step, w segment) {
-	t, win := s.tr, s.p.TCP.Win
-	if t.lastDir() == s.dir && t.lastSeq == w.seq && t.lastAck == w.ack && t.lastEnd == w.end && t.lastWin == win {
+// retransmitted counts segments that say what the last one did.
+func (t *track) retransmitted(win uint16, dir uint8, w *segment) {
+	if t.lastDir() == dir && t.lastSeq == w.seq && t.lastAck == w.ack && t.lastEnd == w.end && t.lastWin == win {
 		t.retrans++
 		return
 	}
-	t.remember(t.lastClass(), s.dir)
+	t.remember(t.lastClass(), dir)
 	t.lastSeq, t.lastAck, t.lastEnd, t.lastWin, t.retrans = w.seq, w.ack, w.end, win, 0
 }

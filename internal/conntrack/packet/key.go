@@ -131,6 +131,10 @@ func (k *Key) Hash(seed uint64) uint64 {
 		a = fold(a^mix2, binary.LittleEndian.Uint64(k.A[8:])^mix1)
 		b = fold(b^mix1, binary.LittleEndian.Uint64(k.B[8:])^mix2)
 	}
+	return mix(a, b, ports, seed)
+}
+
+func mix(a, b, ports, seed uint64) uint64 {
 	return fold(fold(fold(a^seed^mix1, b^mix2)^ports, seed^mix2), mix1)
 }
 

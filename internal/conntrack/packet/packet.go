@@ -41,16 +41,13 @@ const (
 	URG
 )
 
-// Packet is one decoded IP packet.
+// Packet is one decoded IP packet. What plain TCP and UDP need lies first, within three cache lines.
 type Packet struct {
 	Kind  Kind
 	Fault Fault
-	Key   Key    // canonical; see Key
-	Turn  uint8  // 1 when the packet's source is Key's second end
-	Hash  uint64 // of Key, the same for both directions
-
-	Link uint8 // VLAN tags taken off
-	Frag bool  // the frame carried a fragment
+	Turn  uint8 // 1 when the packet's source is Key's second end
+	Link  uint8 // VLAN tags taken off
+	Frag  bool  // the frame carried a fragment
 	// BadSum tells of a wrong transport checksum, when the decoder verifies them.
 	BadSum bool
 	// Unrouted tells of a packet that the IP layer drops once conntrack saw it: routing refuses its
@@ -58,16 +55,19 @@ type Packet struct {
 	Unrouted bool
 	Cut      bool // the capture holds fewer bytes than the packet had
 
-	Len     uint32 // of the IP packet, header included
-	Payload []byte // transport header and all behind it
-	Type    uint8  // ICMP type
-	Inner   Inner  // of an ICMP error
-
-	TCP TCP
-
-	addr   [2][16]byte
+	Len    uint32 // of the IP packet, header included
 	family uint8
 	proto  uint8
+	plain  uint8 // see Plain
+	Type   uint8 // ICMP type
+
+	Hash    uint64 // of Key, the same for both directions
+	Key     Key    // canonical; see Key
+	Payload []byte // transport header and all behind it
+	TCP     TCP
+
+	addr  [2][16]byte
+	Inner Inner // of an ICMP error
 }
 
 // Inner is the packet that an ICMP error quotes.
@@ -112,6 +112,10 @@ func (p *Packet) Family() uint8 { return p.family }
 
 // Proto is the transport protocol's number.
 func (p *Packet) Proto() uint8 { return p.proto }
+
+// Plain is the transport protocol's number for TCP and UDP packets over IPv4 with nothing out of the ordinary: no
+// fragment, IP option, fault or wrong checksum. It is 0 for all others, and for some of them.
+func (p *Packet) Plain() uint8 { return p.plain }
 
 // Addrs are the packet's source and destination; IPv4 addresses lie in the first four bytes.
 func (p *Packet) Addrs() (src, dst [16]byte) { return p.addr[0], p.addr[1] }

@@ -179,6 +179,7 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		ip, _ := Network(Link(link), b)
+		samePlain(t, Options{Checksums: link%3 == 0, Seed: uint64(link)}, ip)
 		if len(ip) == 0 || ip[0]>>4 == 4 && ip[0]&15 < 5 {
 			return // the checksum's own field lies outside such a header
 		}
