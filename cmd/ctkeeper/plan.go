@@ -134,6 +134,9 @@ func newPlan(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if _, err := mf.share(); err != nil {
+				return err
+			}
 			s, err := a.snapshot(cmd.Context(), collect.Options{})
 			if err != nil {
 				return err
@@ -248,7 +251,7 @@ func (p *page) plan(pl plan.Plan) {
 		p.WriteString("\n" + p.say("plan_kept") + "\n")
 	}
 	for _, k := range pl.Kept {
-		p.wrap("  - ", "    ", k.Setting+": "+wording.Say(p.lang, k.Why))
+		p.wrap("  - ", "    ", p.of("plan_kept_line", "setting", k.Setting, "why", wording.Say(p.lang, k.Why)))
 	}
 	if m := pl.Memory; m.After > 0 && len(pl.Steps) > 0 {
 		p.WriteString("\n")

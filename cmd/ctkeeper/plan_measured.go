@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -50,6 +51,15 @@ func (f *measureFlags) words(files []string) []string {
 	return append(words, "--headroom", f.headroom)
 }
 
+// share is the headroom.
+func (f *measureFlags) share() (float64, error) {
+	v, err := parseShare(f.headroom)
+	if err != nil {
+		return 0, usageError{fmt.Errorf("--headroom: %w", err)}
+	}
+	return v, nil
+}
+
 // parseShare reads 30% or 0.3.
 func parseShare(text string) (float64, error) {
 	t, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
@@ -76,9 +86,9 @@ type measuring struct {
 
 // measure plans from recordings: what they show of the demand, then a replay of every alternative.
 func (a *app) measure(cmd *cobra.Command, s snapshot.Snapshot, files []string, f *measureFlags, o plan.Options) (plan.Measured, error, error) {
-	share, err := parseShare(f.headroom)
+	share, err := f.share()
 	if err != nil {
-		return plan.Measured{}, nil, usageError{fmt.Errorf("--headroom: %w", err)}
+		return plan.Measured{}, nil, err
 	}
 	if slices.Contains(files, "-") {
 		return plan.Measured{}, nil, usageError{errors.New("a plan reads its recordings several times: give files, not standard input")}
@@ -159,7 +169,7 @@ func (m *measuring) demand() (demand.Demand, error) {
 	w.Finish()
 	d := c.Demand()
 	if m.fault = errors.Join(faults...); d.Flows == 0 {
-		return d, errors.Join(m.fault, errNoFlows)
+		return d, cmp.Or(m.fault, errNoFlows)
 	}
 	return d, m.cmd.Context().Err()
 }

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"ctkeeper/internal/advice/demand"
@@ -118,8 +120,9 @@ func Measure(b Basis, d demand.Demand, play Play) (Measured, error) {
 	if err != nil {
 		return m, err
 	}
-	for i := range all {
-		all[i].Least = b.least(bounds(i, busy, silent, func(r *replay.Result) uint64 { return uint64(r.Peak) }).High)
+	b.need(all, busy, silent)
+	if all, err = b.refine(all, play); err != nil {
+		return m, err
 	}
 	m.bounded = silent != nil
 	if p, ok := demand.PeakOf(busy[0].Counts(), busy[0].BinWidth); ok {
@@ -131,6 +134,58 @@ func Measure(b Basis, d demand.Demand, play Play) (Measured, error) {
 	}
 	b.choose(&m)
 	return m, nil
+}
+
+// need takes from a pass without a limit what each alternative needs.
+func (b *Basis) need(all []Alternative, busy, silent []replay.Result) {
+	for i := range all {
+		all[i].Least = b.least(bounds(i, busy, silent, func(r *replay.Result) uint64 { return uint64(r.Peak) }).High)
+	}
+}
+
+// refine adds values between the longest established timeout that fits under the present max and the one before it,
+// which does not: what is proposed is not shorter than it must be.
+func (b *Basis) refine(all []Alternative, play Play) ([]Alternative, error) {
+	if b.under(&all[0]) {
+		return all, nil
+	}
+	for _, name := range []string{Established, Timeouts} {
+		first := slices.IndexFunc(all, func(a Alternative) bool { return a.Name == name && a.Set[establishedName] > 0 })
+		between := b.between(all, name)
+		if first < 0 || len(between) == 0 {
+			continue
+		}
+		busy, silent, err := play(b.variants(between, true))
+		if err != nil {
+			return nil, err
+		}
+		b.need(between, busy, silent)
+		all = slices.Insert(all, first, between...)
+	}
+	return all, nil
+}
+
+// between are the values that [Basis.refine] adds for one kind of alternative; none where none fits.
+func (b *Basis) between(all []Alternative, name string) (out []Alternative) {
+	longer, _ := b.Settings.Get(establishedName)
+	for i := range all {
+		a := &all[i]
+		v, ok := a.Set[establishedName]
+		if a.Name != name || !ok {
+			continue
+		}
+		if !b.under(a) {
+			longer = v
+			continue
+		}
+		for _, v := range rungs(longer, v)[:steps-1] {
+			one := b.alternative(name, maps.Clone(a.Set))
+			one.Set[establishedName] = v
+			out = append(out, one)
+		}
+		return out
+	}
+	return nil
 }
 
 // verifyTries bounds the passes until a raised max is enough.

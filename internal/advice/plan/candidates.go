@@ -12,8 +12,9 @@ import (
 const (
 	// idleMargin: a timeout is at least so many times the longest healthy idle gap.
 	idleMargin = 1.25
-	// rungs are how many established timeouts are tried, from the present one down to the least.
-	rungs = 4
+	// steps are how many established timeouts are tried between the present one and the least, and again between the
+	// last two of them that matter.
+	steps = 4
 	// policyShare of the table from which one service is worth timeouts of its own.
 	policyShare = 0.5
 )
@@ -102,12 +103,17 @@ func (b *Basis) ladder(least int64) []int64 {
 	if !ok || least >= now {
 		return nil
 	}
-	out := make([]int64, 0, rungs)
-	for i := 1; i <= rungs; i++ {
-		v := int64(math.Round(float64(now) * math.Pow(float64(least)/float64(now), float64(i)/rungs)))
-		out = append(out, max(v, least))
+	return slices.Compact(rungs(now, least))
+}
+
+// rungs are timeouts from under one down to another, evenly apart by their ratio.
+func rungs(from, to int64) []int64 {
+	out := make([]int64, 0, steps)
+	for i := 1; i <= steps; i++ {
+		v := int64(math.Round(float64(from) * math.Pow(float64(to)/float64(from), float64(i)/steps)))
+		out = append(out, max(v, to))
 	}
-	return slices.Compact(out)
+	return out
 }
 
 // services are the alternatives that treat one service otherwise.

@@ -37,6 +37,7 @@ var planText = map[string]text{
 	"note_namespace":   {"these values live in the network namespace {namespace} and go with it: sysctl files do not reach it. To last, give them to whatever makes it: --sysctl of docker or podman, securityContext.sysctls of a pod, the CNI tuning plugin, or an ExecStartPre line of its unit", "ces valeurs vivent dans l'espace de noms réseau {namespace} et disparaissent avec lui : les fichiers sysctl ne l'atteignent pas. Pour qu'elles durent, donnez-les à ce qui le crée : --sysctl de docker ou podman, securityContext.sysctls d'un pod, le greffon CNI tuning, ou une ligne ExecStartPre de son unité"},
 	"note_over_budget": {"a full table would take {bytes:bytes}, more than the budget of {budget:bytes}", "une table pleine prendrait {bytes:bytes}, plus que le budget de {budget:bytes}"},
 
+	"plan_kept_line":    {"{setting}: {why}", "{setting} : {why}"},
 	"plan_title":        {"Plan for {host}, network namespace {namespace}", "Plan pour {host}, espace de noms réseau {namespace}"},
 	"plan_step":         {"{setting}: {from} → {to}", "{setting} : {from} → {to}"},
 	"plan_why":          {"why:", "pourquoi :"},
