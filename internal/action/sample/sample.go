@@ -12,6 +12,7 @@ package sample
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -38,6 +39,8 @@ type Host interface {
 	// CPU is what this process used so far, Resident its memory in bytes.
 	CPU() time.Duration
 	Resident() uint64
+	// OpenFiles is how many files this process holds open.
+	OpenFiles() int
 	// Log calls fn for every kernel message since the last call; lost is how often it was overtaken.
 	Log(fn func(kind snapshot.LogKind, inode uint64)) (lost uint64)
 }
@@ -65,6 +68,14 @@ type Options struct {
 	// Past reads samples that were kept, oldest first: the day before tells whether a table that fills every
 	// morning will be full today. nil: the forecast knows the last minutes only.
 	Past func(ctx context.Context, namespace string, from, to time.Time) ([]snapshot.Sample, error)
+	// Open are incidents that an earlier run left open: they go on, or end when they were seen last.
+	Open []snapshot.Incident
+	// By names the command that changed a setting about now, "" when it is not known; nil: none is.
+	By func(setting string, to int64) string
+	// Now is the clock that samples and incidents are stamped with, which may step; nil means time.Now.
+	Now func() time.Time
+	// Lost is told why something was lost, each time; nil: it is only counted. It may not call the Sampler.
+	Lost func(what string, err error)
 	// Changed is told of every incident when it opens and when it closes.
 	Changed func(snapshot.Incident)
 }
@@ -104,7 +115,16 @@ func New(h Host, o Options) *Sampler {
 	if o.Pressure <= 0 {
 		o.Pressure = 0.9
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return &Sampler{host: h, o: o, lines: map[snapshot.LogKind]uint64{}, lost: map[string]uint64{}, cost: budget{share: o.Budget}, first: make(chan struct{})}
+}
+
+// Continue goes on with what another sampler knows, whose Run has ended: for other options.
+func (s *Sampler) Continue(old *Sampler) {
+	s.watched, s.lines, s.lost, s.started, s.cost = old.watched, old.lines, old.lost, old.started, old.cost
+	s.cost.share = s.o.Budget
 }
 
 // First is closed when everything was read once.
@@ -113,9 +133,13 @@ func (s *Sampler) First() <-chan struct{} { return s.first }
 // Run watches until the context ends. Incidents that are open then are handed to the store as they stand.
 func (s *Sampler) Run(ctx context.Context) {
 	s.mu.Lock()
-	s.started = time.Now().UTC()
+	if s.started.IsZero() {
+		s.started = s.o.Now().UTC()
+	}
 	s.mu.Unlock()
-	s.cost.begin(time.Now(), s.host.CPU())
+	if s.cost.begun.IsZero() {
+		s.cost.begin(time.Now(), s.host.CPU())
+	}
 	tick := time.NewTicker(s.o.Every)
 	defer tick.Stop()
 	var tables sync.WaitGroup
@@ -132,7 +156,7 @@ func (s *Sampler) Run(ctx context.Context) {
 			drifted = now
 		}
 		if s.o.Past != nil && now.Sub(remembered) >= pastEvery {
-			s.remember(ctx, now)
+			s.remember(ctx, s.o.Now())
 			remembered = now
 		}
 		s.sampleAll(ctx, n)
@@ -154,13 +178,14 @@ func (s *Sampler) discover(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var kept []*watched
+	defer s.leftOpen()
 	for _, ns := range found {
 		if s.o.PresentOnly && !ns.Present {
 			continue
 		}
 		w := s.find(ns.Inode)
 		if w == nil {
-			w = &watched{}
+			w = s.adopt(ns)
 		}
 		w.ns = ns
 		w.checked = false
@@ -168,7 +193,7 @@ func (s *Sampler) discover(ctx context.Context) {
 	}
 	for _, w := range s.watched {
 		if w.incident != nil && s.gone(w, found) {
-			s.close(w, time.Now())
+			s.close(w, s.o.Now().UTC())
 		}
 	}
 	s.watched = kept
@@ -212,7 +237,7 @@ func (s *Sampler) sampleAll(ctx context.Context, n int) {
 		s.sample(ctx, w)
 	}
 	s.mu.Lock()
-	s.at = time.Now().UTC()
+	s.at = s.o.Now().UTC()
 	s.mu.Unlock()
 }
 
@@ -235,15 +260,17 @@ func (s *Sampler) sample(ctx context.Context, w *watched) {
 	if err != nil {
 		w.fail(err)
 		if w.tracks || w.ns.Present {
-			s.lost["samples"]++
+			s.lose("samples", fmt.Errorf("%s: %w", w.ns.Name, err))
 		}
 		return
 	}
 	w.failed = ""
 	if withSettings {
-		w.settings, w.settingsAt = r.Settings, time.Now()
+		w.settingsAt = time.Now()
 	}
-	sm, first := w.take(r, time.Now().UTC())
+	now := s.o.Now().UTC()
+	s.changes(w, w.renew(r), now)
+	sm, first := w.take(r, now)
 	if first || !w.tracks && !w.ns.Present {
 		return
 	}
@@ -251,6 +278,14 @@ func (s *Sampler) sample(ctx context.Context, w *watched) {
 		s.o.Store.Add(w.ns.Name, sm)
 	}
 	s.judge(w, sm)
+}
+
+// lose counts what could not be read; s.mu is held.
+func (s *Sampler) lose(what string, err error) {
+	s.lost[what]++
+	if s.o.Lost != nil {
+		s.o.Lost(what, err)
+	}
 }
 
 // readLog counts the kernel's messages, and gives those about a full table to its incident.
