@@ -74,14 +74,14 @@ func (o *serveFlags) read() (serveConfig, error) {
 		}
 	}
 	c.NodeExporterNames = c.NodeExporterNames || o.nodeNames
-	if err := c.check(); err != nil {
-		return c, err
-	}
-	return c, c.checkFiles()
+	return c, c.check()
 }
 
 func (a *app) serve(ctx context.Context, o serveFlags) error {
 	c, err := o.read()
+	if err == nil {
+		err = c.checkFiles()
+	}
 	if err != nil || o.check {
 		return err
 	}
@@ -237,6 +237,9 @@ func (s *serving) wait(ctx context.Context, ended <-chan error, notify *serviceN
 			c, err := s.flags.read()
 			if err == nil && !s.confined.covers(c) {
 				err = errors.New("it needs what was given up when the daemon began: restart it")
+			}
+			if err == nil {
+				err = c.checkFiles()
 			}
 			if err != nil {
 				s.log.Error("the configuration is kept as it was", "error", err)
