@@ -277,7 +277,7 @@ func (p *planning) drive(t *testing.T, w *workload.Workload, load float64, ready
 		traffic.Seed++ // not the recorded connections again
 	}
 	drops, evictions := counters(t, conn)
-	out := driven{flows: map[uint64]*life{}, decoder: packet.NewDecoder(packet.Options{}), slab: slab(t)}
+	out := driven{flows: map[uint64]*life{}, decoder: packet.NewDecoder(packet.Options{}), slab: slab(t), alone: os.Getenv("CTKEEPER_BENCH") != ""}
 	out.least = out.slab
 	out.watch = func(batch [][]byte, reports []oracle.Report, count int64) { out.look(t, batch, reports, count) }
 	stop := func() {}

@@ -247,7 +247,8 @@ func TestOneServiceGetsItsOwn(t *testing.T) {
 	}
 }
 
-// TestShapesGetRoom holds that what is planned for each shape of traffic refuses nothing.
+// TestShapesGetRoom holds that what is planned for each shape of traffic refuses nothing, neither of it nor of other
+// traffic of its kind at 1.3 times the load.
 func TestShapesGetRoom(t *testing.T) {
 	files, err := filepath.Glob("../../../bench/testdata/shapes/*.yaml")
 	if err != nil || len(files) < 12 {
@@ -263,6 +264,18 @@ func TestShapesGetRoom(t *testing.T) {
 		m := measure(t, basis(512), f)
 		if a := m.Chosen(); !a.Fits || a.Refused.High != 0 || a.extra(m.Alternatives) != 0 || a.Memory == 0 || int64(a.Peak.High) > a.Least {
 			t.Errorf("%s: %+v", filepath.Base(file), a)
+		}
+		f.w.Seed += 1000
+		for i := range f.w.Classes {
+			f.w.Classes[i].RateFrom *= 1.3
+			f.w.Classes[i].RateTo *= 1.3
+		}
+		b := basis(512)
+		all, _, _ := f.play(b.variants([]Alternative{*m.Chosen()}, false))
+		if r, a := all[0], m.Chosen(); r.Counters.Refused != 0 || r.Counters.EarlyDrop != 0 || int64(r.Peak) > a.Max {
+			t.Errorf("%s at 1.3 times the load: peak %d, refused %d, evicted %d under %+v", filepath.Base(file), r.Peak, r.Counters.Refused, r.Counters.EarlyDrop, a)
+		} else {
+			t.Logf("%s: %s, max %d, peak %d, at 1.3 times the load %d", filepath.Base(file), a.Name, a.Max, a.Peak.High, r.Peak)
 		}
 	}
 }
