@@ -23,8 +23,10 @@ import (
 const (
 	// keptDays is how far back a plan looks: as long as the history keeps minutes.
 	keptDays = 31
-	// keptBytes of recordings are replayed unasked: some 800,000 flows.
-	keptBytes = 16 << 20
+	// keptFlows of recordings are replayed unasked: some 300 MB of memory.
+	keptFlows = 200000
+	// keptPatience is how long that may take; many long connections are many packets.
+	keptPatience = 30 * time.Second
 	// keptSpan is how far back they go.
 	keptSpan = 8 * 24 * time.Hour
 )
@@ -70,27 +72,39 @@ func pastOf(ctx context.Context, path string, n *snapshot.Namespace) (past deman
 	return past, ok, nil
 }
 
-// keptRecordings are the newest recordings of this host in a directory, as many as are replayed unasked; all is how
-// many there are.
-func keptRecordings(dir string, now time.Time) (names []string, all int, newest int64) {
+// keptRecordings are the newest recordings of a namespace in a directory, as many as are replayed unasked; of all how
+// many there are, and how many flows the newest holds.
+func keptRecordings(dir string, n *snapshot.Namespace, now time.Time) (names []string, all int, newest int64) {
 	found, _ := filepath.Glob(filepath.Join(dir, "flows-*.parquet")) // the pattern is well formed
 	slices.SortFunc(found, func(x, y string) int { return cmp.Compare(y, x) })
-	left := int64(keptBytes)
-	for i, name := range found {
-		info, err := os.Stat(name)
-		if err != nil {
+	left := int64(keptFlows)
+	for _, name := range found {
+		flows, mine := recordedFor(name, n)
+		if !mine {
 			continue
 		}
-		if i == 0 {
-			newest = info.Size()
+		if all++; all == 1 {
+			newest = flows
 		}
-		if left -= info.Size(); left < 0 || now.Sub(info.ModTime()) > keptSpan {
-			break
+		info, err := os.Stat(name)
+		if left -= flows; err == nil && left >= 0 && now.Sub(info.ModTime()) <= keptSpan {
+			names = append(names, name)
 		}
-		names = append(names, name)
 	}
 	slices.Reverse(names)
-	return names, len(found), newest
+	return names, all, newest
+}
+
+// recordedFor reports whether a file was recorded in a namespace, and how many flows it holds; files that do not say
+// where are the host's.
+func recordedFor(name string, n *snapshot.Namespace) (flows int64, mine bool) {
+	r, err := capture.OpenRecord(name)
+	if err != nil {
+		return 0, n.Initial // measuring names what is wrong with it
+	}
+	where, flows := r.Notes["namespace"], r.Rows()
+	_ = r.Close() // it was only read
+	return flows, where == n.Name || where == "" && n.Initial
 }
 
 // recallRecordings measures the plan on what `record` kept, where that shows at least the demand that is known
@@ -100,21 +114,26 @@ func (a *app) recallRecordings(cmd *cobra.Command, s *snapshot.Snapshot, stateDi
 		return
 	}
 	dir := filepath.Join(stateDir, "record")
-	names, all, newest := keptRecordings(dir, time.Now())
-	if all == 0 {
-		return
-	}
+	names, all, newest := keptRecordings(dir, &s.Namespaces[0], time.Now())
 	note := func(code string, pairs ...any) {
 		o.Notes = append(o.Notes, message.New(code, append(pairs, "dir", dir)...))
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !recordedIn(name, &s.Namespaces[0]) })
 	if len(names) == 0 {
-		if newest > keptBytes {
-			note("note_kept_large", "size", newest, "file", filepath.Join(dir, "FILE"))
+		if newest > keptFlows {
+			note("note_kept_large", "flows", newest)
 		}
 		return
 	}
+	whole := cmd.Context()
+	ctx, stop := context.WithTimeout(whole, keptPatience)
+	cmd.SetContext(ctx)
 	m, fault, err := a.measure(cmd, *s, names, f, *o)
+	cmd.SetContext(whole)
+	stop()
+	if errors.Is(err, context.DeadlineExceeded) {
+		note("note_kept_slow", "limit", int64(keptPatience/time.Second), "files", len(names))
+		return
+	}
 	if err != nil {
 		note("note_kept_unread", "error", err.Error())
 		return
@@ -132,15 +151,4 @@ func (a *app) recallRecordings(cmd *cobra.Command, s *snapshot.Snapshot, stateDi
 	}
 	note("note_kept_used", "files", len(names), "all", all)
 	o.Measured = &m
-}
-
-// recordedIn reports whether a file was recorded in a namespace; those that do not say where are the host's.
-func recordedIn(name string, n *snapshot.Namespace) bool {
-	r, err := capture.OpenRecord(name)
-	if err != nil {
-		return n.Initial // measuring names what is wrong with it
-	}
-	where := r.Notes["namespace"]
-	_ = r.Close() // it was only read
-	return where == n.Name || where == "" && n.Initial
 }

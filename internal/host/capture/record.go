@@ -194,6 +194,9 @@ func OpenRecord(name string) (r *RecordReader, err error) {
 	return r, nil
 }
 
+// Rows is how many flows the file holds.
+func (r *RecordReader) Rows() int64 { return r.r.NumRows() }
+
 // Next returns the next flow, io.EOF after the last, or a *FaultError that names the row.
 func (r *RecordReader) Next() (rec flow.Record, err error) {
 	defer func() {
