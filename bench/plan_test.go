@@ -30,7 +30,7 @@ const growth = 1.3
 // said, and the memory be within the stated cost. What the table held beyond the max that it had before would have
 // been refused without the plan.
 //
-//	CTKEEPER_BENCH=1 go test ./bench -run 'TestPlan$' -v -timeout 90m
+//	CTKEEPER_BENCH=1 go test ./bench -run 'TestPlan$' -v -parallel 4 -timeout 60m
 func TestPlan(t *testing.T) {
 	lab.Need(t)
 	program := build(t, t.TempDir())
@@ -38,12 +38,42 @@ func TestPlan(t *testing.T) {
 	if os.Getenv("CTKEEPER_BENCH") != "" {
 		all, scale = append(roomy(shapes()), tight()...), 0.5
 	}
+	for i := range all {
+		p := &all[i]
+		p.program, p.dir, p.workload = program, t.TempDir(), p.read(t, scale*p.longer)
+	}
+	t.Run("record", func(t *testing.T) {
+		lab.Share(t)
+		t.Run("all", func(t *testing.T) { // ends when those in it have, before the machine is let go
+			for i := range all {
+				t.Run(all[i].label, all[i].record)
+			}
+		})
+	})
 	var rows strings.Builder
-	for _, p := range all {
-		p.program = program
-		t.Run(p.label, func(t *testing.T) { p.hold(t, scale*p.longer, &rows) })
+	for _, some := range groups(all) {
+		t.Run("drive", func(t *testing.T) {
+			machine := lab.Lock(t)
+			for i := range some {
+				t.Run(some[i].label, func(t *testing.T) { some[i].hold(t, machine, &rows) })
+			}
+		})
 	}
 	t.Logf("\n| shape | week's peak | max then | chosen | what it sets | peak it says | kernel's peak at 1.3 × | refused | evicted | broken, said | seen | memory, said | seen | over the old max |\n|%s\n%s", strings.Repeat("---|", 14), &rows)
+}
+
+// groups are the shapes that are driven while the machine is held, a few minutes each: others wait for it.
+func groups(all []planning) (out [][]planning) {
+	const together = 4
+	for _, p := range all {
+		n := len(out) - 1
+		if n < 0 || len(out[n]) == together || p.bound {
+			out = append(out, nil)
+			n++
+		}
+		out[n] = append(out[n], p)
+	}
+	return out
 }
 
 // planning is a shape that is planned for.
@@ -56,9 +86,11 @@ type planning struct {
 	// longer is how many times half a minute a week takes.
 	longer float64
 
-	program string
-	machine *lab.Machine
-	limit   int64 // max before the plan
+	program, dir string
+	workload     workload.Workload
+	peak         int64 // of the week
+	machine      *lab.Machine
+	limit        int64 // max before the plan
 }
 
 // roomy are plans with memory to spare.
@@ -114,25 +146,28 @@ func weekOf(w *workload.Workload, load float64) workload.Workload {
 	return out
 }
 
+// record records the week beside others.
+func (p *planning) record(t *testing.T) {
+	t.Parallel()
+	p.peak = p.drive(t, 1, nil, func(k *oracle.Kernel) (stop func()) { return recordInto(t, k.Namespace(), p.dir) }).peak
+}
+
 // hold plans for the shape and holds the plan to the kernel.
-func (p *planning) hold(t *testing.T, scale float64, rows *strings.Builder) {
-	p.machine = lab.Lock(t)
-	w := p.workload(t, scale)
-	dir := t.TempDir()
-	before := p.drive(t, &w, 1, nil, func(k *oracle.Kernel) (stop func()) { return recordInto(t, k.Namespace(), dir) })
-	p.limit = max(before.peak*21/20, 512)
+func (p *planning) hold(t *testing.T, machine *lab.Machine, rows *strings.Builder) {
+	p.machine, p.limit = machine, max(p.peak*21/20, 512)
 	var made plan.Plan
-	after := p.drive(t, &w, growth, func(k *oracle.Kernel) {
+	after := p.drive(t, growth, func(k *oracle.Kernel) {
 		if p.bound { // the table is as large as the record may have needed
-			now := p.plan(t, k, dir)
+			p.resize(t, 1<<20)
+			now := p.plan(t, k)
 			p.limit = int64(now.Measured.Alternatives[0].Peak.High) * 21 / 20
 		}
-		p.resize(t)
-		made = p.plan(t, k, dir)
+		p.resize(t, p.limit)
+		made = p.plan(t, k)
 		p.apply(t, k, &made)
 	}, nil)
 	a := made.Measured.Chosen()
-	fmt.Fprintf(rows, "| %s | %d | %d | %s | %s | %d…%d | %d | %d | %d | %d…%d | %d | %.2f MB | %.2f MB | %d |\n", p.label, before.peak, p.limit, a.Name, sets(&made), a.Peak.Low, a.Peak.High,
+	fmt.Fprintf(rows, "| %s | %d | %d | %s | %s | %d…%d | %d | %d | %d | %d…%d | %d | %.2f MB | %.2f MB | %d |\n", p.label, p.peak, p.limit, a.Name, sets(&made), a.Peak.Low, a.Peak.High,
 		after.peak, after.refused, after.evicted, a.Broken.Low, a.Broken.High, after.broken, float64(a.Memory)/1e6, float64(after.memory)/1e6, max(after.peak-p.limit, 0))
 	if !a.Fits {
 		t.Errorf("what is chosen does not fit: %+v", a)
@@ -160,8 +195,8 @@ func sets(p *plan.Plan) string {
 	return strings.Join(parts, " ")
 }
 
-// workload reads the shape's description.
-func (s *shape) workload(t *testing.T, scale float64) workload.Workload {
+// read reads the shape's description.
+func (s *shape) read(t *testing.T, scale float64) workload.Workload {
 	path := filepath.Join("testdata", "shapes", s.name+".yaml")
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -181,17 +216,17 @@ func (s *shape) workload(t *testing.T, scale float64) workload.Workload {
 
 // resize sets the machine's max. Its buckets stay: flows of other namespaces share them, and would make chains too
 // long for any new one.
-func (p *planning) resize(t *testing.T) {
+func (p *planning) resize(t *testing.T, limit int64) {
 	t.Helper()
-	if err := p.machine.Set(lab.Max, strconv.FormatInt(p.limit, 10)); err != nil {
+	if err := p.machine.Set(lab.Max, strconv.FormatInt(limit, 10)); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // plan makes the plan from the record, with the program.
-func (p *planning) plan(t *testing.T, k *oracle.Kernel, dir string) plan.Plan {
+func (p *planning) plan(t *testing.T, k *oracle.Kernel) plan.Plan {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "flows-*.parquet"))
+	files, err := filepath.Glob(filepath.Join(p.dir, "flows-*.parquet"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +287,7 @@ func shell(command string) error {
 
 // drive sends a week through a namespace of its own; ready comes before the first packet, beside runs beside
 // all of it.
-func (p *planning) drive(t *testing.T, w *workload.Workload, load float64, ready func(*oracle.Kernel), beside func(*oracle.Kernel) (stop func())) driven {
+func (p *planning) drive(t *testing.T, load float64, ready func(*oracle.Kernel), beside func(*oracle.Kernel) (stop func())) driven {
 	t.Helper()
 	k, err := oracle.Open("plan")
 	if err != nil {
@@ -272,7 +307,7 @@ func (p *planning) drive(t *testing.T, w *workload.Workload, load float64, ready
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	traffic := weekOf(w, load)
+	traffic := weekOf(&p.workload, load)
 	if load != 1 {
 		traffic.Seed++ // not the recorded connections again
 	}
