@@ -18,7 +18,7 @@ var rooms = map[string][]string{
 	"conntrack": {"message", "flow", "packet", "filter", "rank", "settings", "model", "snapshot"},
 	"host": {"ctnetlink", "hostfs", "sysctlconf", "kernlog", "netns", "nft", "probe", "capture", "history",
 		"confine", "collect"},
-	"advice":  {"boot", "diagnose", "demand", "workload", "replay", "plan"},
+	"advice":  {"boot", "diagnose", "demand", "workload", "replay", "whatif", "plan"},
 	"action":  {"apply", "flows", "record", "sample", "guard", "drill"},
 	"surface": {"wording", "term", "chart", "report", "tui", "exporter", "web", "fleet"},
 }

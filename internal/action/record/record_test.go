@@ -242,7 +242,7 @@ func TestReadings(t *testing.T) {
 	short(t, ns)
 	send(t, w, udp(9))
 	r := start(t, ns, record.Options{Dir: dir, Every: 200 * time.Millisecond})
-	time.Sleep(300 * time.Millisecond)
+	r.until(t, func(c record.Counts) bool { return c.Reads >= 1 })
 	send(t, w, udp(1), udp(2), udp(3))
 	r.until(t, func(c record.Counts) bool { return c.Flows >= 4 })
 	c := r.end(t)

@@ -15,6 +15,10 @@ const (
 	EndUnknown = "unknown" // its end was lost
 )
 
+// Stretch is a part of a flow's life: from the end of the one before, or the flow's start, until Until after the
+// start packets came, never further apart than Gap.
+type Stretch struct{ Until, Gap time.Duration }
+
 // Record is a flow from its first packet to its end, as it was recorded: what is not known is absent.
 type Record struct {
 	// Start is when the flow was made, End when it ended; with StartError and EndError more or less. A zero
@@ -37,6 +41,8 @@ type Record struct {
 	LastError time.Duration
 	// Sample is the share of all flows that this one stands for; 0 means that all are recorded.
 	Sample float64
+	// Busy is when packets came, as far as successive readings of the flow's timer tell; nil when none were made.
+	Busy []Stretch
 	// OrigCount and ReplyCount are set when accounting was on.
 	Counted               bool
 	OrigCount, ReplyCount Counters
@@ -65,6 +71,9 @@ func (r *Record) LastPacket(end time.Time) time.Time {
 	guess := last
 	switch r.Ended {
 	case EndExpired:
+		if len(r.Busy) > 0 {
+			return last // Timeout is what was left at the last reading
+		}
 		guess = r.End.Add(-r.Timeout)
 	case EndOpen:
 		guess = end
@@ -80,6 +89,9 @@ func (r *Record) LastPacket(end time.Time) time.Time {
 // LastKnown is the last time at which a packet is known to have come: one that changed the state, or a later one
 // that a reading noticed, at the soonest.
 func (r *Record) LastKnown() time.Time {
+	if n := len(r.Busy); n > 0 {
+		return r.Start.Add(r.Busy[n-1].Until)
+	}
 	last := r.Start
 	if n := len(r.At); n > 0 {
 		last = r.Start.Add(r.At[n-1])

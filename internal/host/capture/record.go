@@ -46,6 +46,8 @@ type row struct {
 	LastMS       *int32  `parquet:"last_ms,optional,zstd"`
 	LastErrorMS  *int32  `parquet:"last_error_ms,optional,zstd"`
 	Sample       float32 `parquet:"sample,dict,zstd"`
+	BusyS        []int32 `parquet:"busy_s,zstd,list"`
+	GapS         []int32 `parquet:"gap_s,zstd,list"`
 	Packets      *int64  `parquet:"packets,optional,zstd"`
 	Bytes        *int64  `parquet:"bytes,optional,zstd"`
 	ReplyPackets *int64  `parquet:"reply_packets,optional,zstd"`
@@ -132,6 +134,9 @@ func rowOf(r *flow.Record) row {
 		o.StateMS = append(o.StateMS, int32(r.At[i].Milliseconds()))
 	}
 	o.States = strings.Join(names, " ")
+	for _, b := range r.Busy {
+		o.BusyS, o.GapS = append(o.BusyS, int32(b.Until/time.Second)), append(o.GapS, int32(b.Gap/time.Second))
+	}
 	return o
 }
 
@@ -259,14 +264,25 @@ func (o *row) record() (flow.Record, error) {
 		r.OrigCount = flow.Counters{Packets: uint64(*o.Packets), Bytes: uint64(*o.Bytes)}
 		r.ReplyCount = flow.Counters{Packets: uint64(*o.ReplyPackets), Bytes: uint64(*o.ReplyBytes)}
 	}
+	return r, o.course(&r)
+}
+
+// course fills in what is known of a flow between its start and its end.
+func (o *row) course(r *flow.Record) error {
 	for i, name := range strings.Fields(o.States) {
-		st, ok := flow.ParseState(p, name)
+		st, ok := flow.ParseState(r.Orig.Proto, name)
 		if !ok || i >= len(o.StateMS) {
-			return r, fmt.Errorf("states %q and their times do not fit", o.States)
+			return fmt.Errorf("states %q and their times do not fit", o.States)
 		}
 		r.States, r.At = append(r.States, st), append(r.At, time.Duration(o.StateMS[i])*time.Millisecond)
 	}
-	return r, nil
+	if len(o.BusyS) != len(o.GapS) {
+		return errors.New("busy_s and gap_s do not fit")
+	}
+	for i, s := range o.BusyS {
+		r.Busy = append(r.Busy, flow.Stretch{Until: time.Duration(s) * time.Second, Gap: time.Duration(o.GapS[i]) * time.Second})
+	}
+	return nil
 }
 
 func tupleOf(p flow.Proto, src, dst string, sport, dport int32) (t flow.Tuple, err error) {
