@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,37 +19,27 @@ import (
 	"ctkeeper/internal/lab"
 )
 
-// daemon is `ctkeeper serve`, watching every namespace of the machine.
+// daemon is `ctkeeper serve` with its defaults, watching every namespace of the machine.
 type daemon struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	url  string
-	wait func() error // for its end
+	t   *testing.T
+	cmd *exec.Cmd
+	url string
 }
 
-// build makes the program, without cgo as it is shipped.
+// build makes the program.
 func build(t *testing.T, dir string) (program string) {
 	t.Helper()
 	program = filepath.Join(dir, "ctkeeper")
-	cmd := exec.Command("go", "build", "-o", program, "../cmd/ctkeeper")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", program, "../cmd/ctkeeper").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return program
 }
 
-// serve starts it with its defaults.
 func serve(t *testing.T) *daemon {
 	t.Helper()
 	dir := t.TempDir()
-	return serveWith(t, filepath.Join(dir, "log"), "--state-dir", filepath.Join(dir, "state"))
-}
-
-// serveWith starts it with options, logging into a file.
-func serveWith(t *testing.T, log string, options ...string) *daemon {
-	t.Helper()
-	program := build(t, t.TempDir())
+	program := build(t, dir)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -59,22 +48,16 @@ func serveWith(t *testing.T, log string, options ...string) *daemon {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{t: t, url: "http://" + addr, cmd: exec.Command(program, append([]string{"serve", "--listen", addr}, options...)...)}
-	said, err := os.Create(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer said.Close()
-	d.cmd.Stderr = said
+	d := &daemon{t: t, url: "http://" + addr, cmd: exec.Command(program, "serve", "--listen", addr, "--state-dir", filepath.Join(dir, "state"))}
+	var said strings.Builder
+	d.cmd.Stderr = &said
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	d.wait = sync.OnceValue(d.cmd.Wait)
 	t.Cleanup(func() {
-		_ = d.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-		if err := d.wait(); err != nil {
-			text, _ := os.ReadFile(log)
-			t.Errorf("%v\n%s", err, text)
+		_ = d.cmd.Process.Signal(syscall.SIGTERM)
+		if err := d.cmd.Wait(); err != nil {
+			t.Errorf("%v\n%s", err, &said)
 		}
 	})
 	for range 200 {
@@ -84,8 +67,7 @@ func serveWith(t *testing.T, log string, options ...string) *daemon {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	text, _ := os.ReadFile(log)
-	t.Fatalf("it does not answer: %s", text)
+	t.Fatalf("it does not answer: %s", &said)
 	return nil
 }
 

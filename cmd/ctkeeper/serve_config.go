@@ -23,6 +23,7 @@ type serveConfig struct {
 	Namespaces        string         `yaml:"namespaces"`
 	Pressure          share          `yaml:"pressure"`
 	HistorySize       byteSize       `yaml:"history_size"`
+	WhatIf            bool           `yaml:"whatif"`
 	NodeExporterNames bool           `yaml:"node_exporter_names"`
 	Redact            bool           `yaml:"redact"`
 	TokenFile         string         `yaml:"token_file"`
@@ -116,7 +117,7 @@ const defaultConfigPath = "/etc/ctkeeper/ctkeeper.yaml"
 
 func defaultServeConfig() serveConfig {
 	return serveConfig{Listen: "127.0.0.1:9745", StateDir: "/var/lib/ctkeeper", CPUBudget: 0.01, Interval: span(time.Second), Namespaces: "all",
-		Pressure: 0.9, HistorySize: 256 << 20}
+		Pressure: 0.9, HistorySize: 256 << 20, WhatIf: true}
 }
 
 // readServeConfig reads a file over the defaults; path "" is the default path, which need not exist.
@@ -164,21 +165,6 @@ func (c *serveConfig) check() error {
 		return errors.New("tls: certificate and key belong together")
 	}
 	return c.checkListen()
-}
-
-// checkFiles reads the files that are named, so that one that cannot be used is an error at once.
-func (c *serveConfig) checkFiles() error {
-	if c.TokenFile != "" {
-		if _, err := readToken(c.TokenFile); err != nil {
-			return fmt.Errorf("token_file: %w", err)
-		}
-	}
-	if c.TLS.Certificate != "" {
-		if _, err := tlsConfig(c.TLS); err != nil {
-			return fmt.Errorf("tls: %w", err)
-		}
-	}
-	return nil
 }
 
 // checkListen lets the world in only with TLS, and a token or a client's certificate.

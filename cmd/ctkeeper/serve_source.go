@@ -2,18 +2,17 @@ package main
 
 import (
 	"context"
-	"slices"
+	"errors"
 	"sync"
 	"time"
 
-	"ctkeeper/internal/action/apply"
 	"ctkeeper/internal/action/sample"
 	"ctkeeper/internal/advice/boot"
 	"ctkeeper/internal/advice/diagnose"
 	"ctkeeper/internal/conntrack/snapshot"
 	"ctkeeper/internal/host/collect"
 	"ctkeeper/internal/host/history"
-	"ctkeeper/internal/host/hostfs"
+	"ctkeeper/internal/surface/web"
 	"ctkeeper/internal/surface/wording"
 )
 
@@ -25,6 +24,8 @@ type serveSource struct {
 	db      *history.DB        // nil: no history
 	outside func(func())       // calls a function where other processes' namespaces can be seen
 	lacks   []snapshot.Missing // what the daemon goes on without
+	asker   *asker             // nil: no record is kept
+	redact  *snapshot.Redactor
 
 	mu     sync.Mutex
 	taken  time.Time
@@ -46,6 +47,9 @@ func (s *serveSource) Watch() snapshot.Watch {
 	if s.db != nil {
 		lost, _, _ := s.db.Trouble()
 		w.Lost["history"] = lost
+	}
+	if s.asker != nil {
+		w.Lost["record"] = s.asker.kept.lost()
 	}
 	return w
 }
@@ -73,13 +77,58 @@ func (s *serveSource) Incidents(ctx context.Context, from, to time.Time, limit i
 	return s.db.Incidents(ctx, from, to, limit)
 }
 
+// Incident is one by its ID: one that lasts from memory, others from the history.
+func (s *serveSource) Incident(ctx context.Context, id string) (snapshot.Incident, bool, error) {
+	for _, n := range s.sampler.Watch().Namespaces {
+		if n.Incident != nil && n.Incident.ID == id {
+			return *n.Incident, true, nil
+		}
+	}
+	if s.db == nil {
+		return snapshot.Incident{}, false, nil
+	}
+	if err := s.db.Flush(ctx); err != nil {
+		return snapshot.Incident{}, false, err
+	}
+	return s.db.IncidentByID(ctx, id)
+}
+
+// Rank reads a table for one question.
+func (s *serveSource) Rank(ctx context.Context, q web.RankQuery) (web.Ranked, error) {
+	a, err := s.sampler.Ask(ctx, sample.Question{Namespace: q.Namespace, By: q.By, Filter: q.Filter, Rows: q.Rows, Flows: q.Flows})
+	var busy sample.BusyError
+	switch {
+	case errors.As(err, &busy):
+		return web.Ranked{}, web.BusyError{After: busy.After}
+	case errors.Is(err, sample.ErrNamespace):
+		return web.Ranked{}, web.NotFoundError("namespace " + q.Namespace)
+	}
+	return web.Ranked{Ranking: a.Ranking, At: a.At, Whole: a.Whole, Flows: a.Flows}, err
+}
+
+// findingsDocument is the doctor's, with when the host was looked at.
+type findingsDocument struct {
+	doctorDocument
+	TakenAt time.Time `json:"taken_at"`
+}
+
 // Findings are the doctor's, with the tables that the sampler read.
 func (s *serveSource) Findings(ctx context.Context, lang wording.Lang) (any, error) {
 	snap, err := s.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return doctorDocumentOf(lang, diagnose.Diagnose(snap)), nil
+	taken := snap.Taken
+	if s.redact != nil {
+		snap = s.redact.Snapshot(snap)
+	}
+	return findingsDocument{doctorDocumentOf(lang, diagnose.Diagnose(snap)), taken}, nil
+}
+
+// takenSettings are the settings' document, with when they were read.
+type takenSettings struct {
+	settingsDocument
+	TakenAt time.Time `json:"taken_at"`
 }
 
 // Settings are a namespace's, with what the next boot sets.
@@ -100,7 +149,7 @@ func (s *serveSource) Settings(ctx context.Context, namespace string, lang wordi
 	if err != nil {
 		return nil, err
 	}
-	return settingsDocument{"ctkeeper.settings/1", snap.Host.Kernel, snap.Namespaces[0].Name, rows}, nil
+	return takenSettings{settingsDocument{"ctkeeper.settings/1", snap.Host.Kernel, snap.Namespaces[0].Name, rows}, snap.Taken}, nil
 }
 
 // snapshot is the last one, or a new one when that is too old.
@@ -119,26 +168,10 @@ func (s *serveSource) snapshot(ctx context.Context) (snapshot.Snapshot, error) {
 			snap.Log = s.last.Log
 		}
 		s.addTables(&snap)
-		snap.Missing = append(append(snap.Missing, s.lacks...), s.historyTrouble()...)
+		snap.Missing = append(snap.Missing, s.lacks...)
 	}
 	s.taken, s.last, s.err = time.Now(), snap, err
 	return snap, err
-}
-
-// historyTrouble is what the history lacks at present.
-func (s *serveSource) historyTrouble() []snapshot.Missing {
-	if s.db == nil {
-		return nil
-	}
-	_, kept, err := s.db.Trouble()
-	var out []snapshot.Missing
-	if err != nil {
-		out = append(out, snapshot.Missing{Source: "history " + s.db.Path(), Why: err.Error(), Code: "no_history"})
-	}
-	for _, aside := range kept {
-		out = append(out, snapshot.Missing{Source: "history before its damage", Why: "kept as " + aside, Code: "history_damaged"})
-	}
-	return out
 }
 
 // addTables puts the sampler's readings of the tables into a snapshot.
@@ -169,31 +202,4 @@ func (s *serveSource) drift(ctx context.Context) map[uint64][]snapshot.Drifted {
 		}
 	}
 	return map[uint64][]snapshot.Drifted{n.Inode: out}
-}
-
-// byRecently is how old an entry of the journal may be that explains a change seen now.
-const byRecently = 10 * time.Minute
-
-// changedBy is the command of ctkeeper's journal that brought a setting to a value, "" when none did.
-func changedBy(setting string, to int64) string {
-	entries, err := (&apply.Runner{FS: hostfs.FS{}, StateDir: defaultStateDir}).Entries()
-	if err != nil {
-		return "" // the daemon may not be allowed to read it: the change is told without its author
-	}
-	for _, e := range slices.Backward(entries) {
-		undone := e.State == apply.Undone || e.State == apply.Undoing
-		if !undone && time.Since(e.At) > byRecently {
-			continue
-		}
-		for _, c := range e.Settings {
-			switch {
-			case c.Setting != setting:
-			case undone && c.From == to:
-				return "ctkeeper undo " + e.ID
-			case !undone && c.To == to:
-				return e.Command
-			}
-		}
-	}
-	return ""
 }

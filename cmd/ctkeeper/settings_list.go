@@ -30,7 +30,31 @@ type settingRow struct {
 	File     string   `json:"file,omitempty"` // the file and line that decided it
 	Effect   spoken   `json:"effect"`
 	Advice   spoken   `json:"advice"`
+	Boot     *atBoot  `json:"boot,omitempty"` // of the machine's first namespace
 	setting  settings.Setting
+}
+
+// atBoot is a setting after the next boot, by loader.
+type atBoot struct {
+	Systemd bootValue `json:"systemd"`
+	Procps  bootValue `json:"procps"`
+	// Writers are programs that set it later.
+	Writers []string `json:"overwritten_by,omitempty"`
+}
+
+// bootValue is what one loader makes of it, and the file and line that decides.
+type bootValue struct {
+	Value  *int64 `json:"value,omitempty"`
+	Source string `json:"source"`
+	File   string `json:"file,omitempty"`
+}
+
+func bootValueOf(o boot.Outcome) bootValue {
+	v := bootValue{Value: o.Value, Source: string(o.Source)}
+	if o.At != nil {
+		v.File = fmt.Sprintf("%s:%d", o.At.File, o.At.Line)
+	}
+	return v
 }
 
 func newSettingsList(a *app) *cobra.Command {
@@ -181,6 +205,10 @@ func (r *settingRow) setBy(p boot.Prediction) {
 	f, ok := p.Setting(r.Name)
 	if !ok || r.Value == nil {
 		return
+	}
+	r.Boot = &atBoot{Systemd: bootValueOf(f.Systemd), Procps: bootValueOf(f.Procps)}
+	for _, w := range f.Writers {
+		r.Boot.Writers = append(r.Boot.Writers, w.Program)
 	}
 	for _, o := range []boot.Outcome{f.Systemd, f.Procps} {
 		if o.Value == nil || *o.Value != *r.Value {

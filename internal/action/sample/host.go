@@ -132,7 +132,7 @@ func (h *LiveHost) setting(name string) (v int64, writable bool, err error) {
 }
 
 // Table reads and ranks a namespace's table and counts its expectations.
-func (h *LiveHost) Table(ctx context.Context, ns netns.Namespace, t *rank.Timeouts) (flows snapshot.Flows, expectations *int64, err error) {
+func (h *LiveHost) Table(ctx context.Context, ns netns.Namespace, t *rank.Timeouts, see func(*flow.Flow)) (flows snapshot.Flows, expectations *int64, err error) {
 	r := rank.New(rank.Options{Timeouts: t, Limit: tableKeys})
 	err = h.inside(ns, func() (err error) {
 		conn, err := ctnetlink.Dial(ctnetlink.Options{})
@@ -140,7 +140,12 @@ func (h *LiveHost) Table(ctx context.Context, ns netns.Namespace, t *rank.Timeou
 			return err
 		}
 		defer func() { err = errors.Join(err, conn.Close()) }()
-		result, err := conn.Dump(ctx, ctnetlink.DumpOptions{Fields: rank.Fields, Restart: r.Reset}, func(fl *flow.Flow) error { r.Add(fl); return nil })
+		result, err := conn.Dump(ctx, ctnetlink.DumpOptions{Fields: rank.Fields, Restart: r.Reset}, func(fl *flow.Flow) error {
+			if r.Add(fl); see != nil {
+				see(fl)
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
@@ -152,6 +157,21 @@ func (h *LiveHost) Table(ctx context.Context, ns netns.Namespace, t *rank.Timeou
 		return nil
 	})
 	return flows, expectations, err
+}
+
+// Flows reads a namespace's table.
+func (h *LiveHost) Flows(ctx context.Context, ns netns.Namespace, o ctnetlink.DumpOptions, fn func(*flow.Flow) error) (whole bool, err error) {
+	err = h.inside(ns, func() (err error) {
+		conn, err := ctnetlink.Dial(ctnetlink.Options{})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, conn.Close()) }()
+		result, err := conn.Dump(ctx, o, fn)
+		whole = result.Consistent
+		return err
+	})
+	return whole, err
 }
 
 // tableKeys bounds a ranking's memory: six keys of 40 bytes each.
@@ -178,12 +198,6 @@ func (h *LiveHost) Resident() uint64 {
 	}
 	pages, _ := strconv.ParseUint(fields[1], 10, 64)
 	return pages * uint64(os.Getpagesize())
-}
-
-// OpenFiles counts this process's descriptors.
-func (h *LiveHost) OpenFiles() int {
-	names, _ := h.fs.List("/proc/self/fd") // 0 where /proc is not there
-	return len(names)
 }
 
 // Log tells the kernel's new messages.

@@ -12,13 +12,14 @@ package sample
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
+	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/rank"
 	"ctkeeper/internal/conntrack/settings"
 	"ctkeeper/internal/conntrack/snapshot"
+	"ctkeeper/internal/host/ctnetlink"
 	"ctkeeper/internal/host/netns"
 )
 
@@ -35,12 +36,13 @@ type Reading struct {
 type Host interface {
 	Namespaces(ctx context.Context) []netns.Namespace
 	Read(ctx context.Context, ns netns.Namespace, withSettings bool) (Reading, error)
-	Table(ctx context.Context, ns netns.Namespace, t *rank.Timeouts) (snapshot.Flows, *int64, error)
+	// Table reads a namespace's table; see, when it is not nil, is shown every flow of it.
+	Table(ctx context.Context, ns netns.Namespace, t *rank.Timeouts, see func(*flow.Flow)) (snapshot.Flows, *int64, error)
+	// Flows reads a namespace's table and shows the flows that a filter selects, with the fields that are asked for.
+	Flows(ctx context.Context, ns netns.Namespace, o ctnetlink.DumpOptions, fn func(*flow.Flow) error) (whole bool, err error)
 	// CPU is what this process used so far, Resident its memory in bytes.
 	CPU() time.Duration
 	Resident() uint64
-	// OpenFiles is how many files this process holds open.
-	OpenFiles() int
 	// Log calls fn for every kernel message since the last call; lost is how often it was overtaken.
 	Log(fn func(kind snapshot.LogKind, inode uint64)) (lost uint64)
 }
@@ -49,6 +51,13 @@ type Host interface {
 type Store interface {
 	Add(namespace string, s snapshot.Sample)
 	Incident(i snapshot.Incident)
+}
+
+// Recorder is shown every flow of every reading of a namespace's table.
+type Recorder interface {
+	Begin(now time.Time, t *rank.Timeouts)
+	See(fl *flow.Flow)
+	End(whole bool)
 }
 
 // Options say how to watch. The zero value watches every namespace each second at 1 % of a core.
@@ -68,14 +77,8 @@ type Options struct {
 	// Past reads samples that were kept, oldest first: the day before tells whether a table that fills every
 	// morning will be full today. nil: the forecast knows the last minutes only.
 	Past func(ctx context.Context, namespace string, from, to time.Time) ([]snapshot.Sample, error)
-	// Open are incidents that an earlier run left open: they go on, or end when they were seen last.
-	Open []snapshot.Incident
-	// By names the command that changed a setting about now, "" when it is not known; nil: none is.
-	By func(setting string, to int64) string
-	// Now is the clock that samples and incidents are stamped with, which may step; nil means time.Now.
-	Now func() time.Time
-	// Lost is told why something was lost, each time; nil: it is only counted. It may not call the Sampler.
-	Lost func(what string, err error)
+	// Recorder, when set, gives the recorder of a namespace; nil: its flows are not recorded.
+	Recorder func(namespace string) Recorder
 	// Changed is told of every incident when it opens and when it closes.
 	Changed func(snapshot.Incident)
 }
@@ -93,12 +96,13 @@ type Sampler struct {
 	at      time.Time
 	cost    budget
 	first   chan struct{}
+	asked   asked
 }
 
 // Intervals of what is not done at every sample.
 const (
 	discoverEvery = 30 * time.Second
-	settingsEvery = 60 * time.Second
+	settingsEvery = time.Minute
 	driftEvery    = 5 * time.Minute
 	pastEvery     = 10 * time.Minute
 	fullRate      = 8 // namespaces that are read at every sample; more take turns
@@ -115,16 +119,7 @@ func New(h Host, o Options) *Sampler {
 	if o.Pressure <= 0 {
 		o.Pressure = 0.9
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	return &Sampler{host: h, o: o, lines: map[snapshot.LogKind]uint64{}, lost: map[string]uint64{}, cost: budget{share: o.Budget}, first: make(chan struct{})}
-}
-
-// Continue goes on with what another sampler knows, whose Run has ended: for other options.
-func (s *Sampler) Continue(old *Sampler) {
-	s.watched, s.lines, s.lost, s.started, s.cost = old.watched, old.lines, old.lost, old.started, old.cost
-	s.cost.share = s.o.Budget
+	return &Sampler{host: h, o: o, lines: map[snapshot.LogKind]uint64{}, lost: map[string]uint64{}, cost: budget{share: o.Budget}, first: make(chan struct{}), asked: asked{turn: make(chan struct{}, 1)}}
 }
 
 // First is closed when everything was read once.
@@ -133,13 +128,9 @@ func (s *Sampler) First() <-chan struct{} { return s.first }
 // Run watches until the context ends. Incidents that are open then are handed to the store as they stand.
 func (s *Sampler) Run(ctx context.Context) {
 	s.mu.Lock()
-	if s.started.IsZero() {
-		s.started = s.o.Now().UTC()
-	}
+	s.started = time.Now().UTC()
 	s.mu.Unlock()
-	if s.cost.begun.IsZero() {
-		s.cost.begin(time.Now(), s.host.CPU())
-	}
+	s.cost.begin(time.Now(), s.host.CPU())
 	tick := time.NewTicker(s.o.Every)
 	defer tick.Stop()
 	var tables sync.WaitGroup
@@ -156,7 +147,7 @@ func (s *Sampler) Run(ctx context.Context) {
 			drifted = now
 		}
 		if s.o.Past != nil && now.Sub(remembered) >= pastEvery {
-			s.remember(ctx, s.o.Now())
+			s.remember(ctx, now)
 			remembered = now
 		}
 		s.sampleAll(ctx, n)
@@ -178,14 +169,13 @@ func (s *Sampler) discover(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var kept []*watched
-	defer s.leftOpen()
 	for _, ns := range found {
 		if s.o.PresentOnly && !ns.Present {
 			continue
 		}
 		w := s.find(ns.Inode)
 		if w == nil {
-			w = s.adopt(ns)
+			w = &watched{}
 		}
 		w.ns = ns
 		w.checked = false
@@ -193,7 +183,7 @@ func (s *Sampler) discover(ctx context.Context) {
 	}
 	for _, w := range s.watched {
 		if w.incident != nil && s.gone(w, found) {
-			s.close(w, s.o.Now().UTC())
+			s.close(w, time.Now())
 		}
 	}
 	s.watched = kept
@@ -237,7 +227,7 @@ func (s *Sampler) sampleAll(ctx context.Context, n int) {
 		s.sample(ctx, w)
 	}
 	s.mu.Lock()
-	s.at = s.o.Now().UTC()
+	s.at = time.Now().UTC()
 	s.mu.Unlock()
 }
 
@@ -253,24 +243,29 @@ func (s *Sampler) tracking(all []*watched) int {
 
 // sample reads one namespace.
 func (s *Sampler) sample(ctx context.Context, w *watched) {
-	withSettings := time.Since(w.settingsAt) >= settingsEvery
+	s.mu.Lock()
+	every := settingsEvery
+	if w.incident != nil {
+		every = lookEvery
+	}
+	s.mu.Unlock()
+	withSettings := time.Since(w.settingsAt) >= every
 	r, err := s.host.Read(ctx, w.ns, withSettings)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
 		w.fail(err)
 		if w.tracks || w.ns.Present {
-			s.lose("samples", fmt.Errorf("%s: %w", w.ns.Name, err))
+			s.lost["samples"]++
 		}
 		return
 	}
 	w.failed = ""
 	if withSettings {
-		w.settingsAt = time.Now()
+		w.changed(r.Settings, time.Now().UTC())
+		w.settings, w.settingsAt = r.Settings, time.Now()
 	}
-	now := s.o.Now().UTC()
-	s.changes(w, w.renew(r), now)
-	sm, first := w.take(r, now)
+	sm, first := w.take(r, time.Now().UTC())
 	if first || !w.tracks && !w.ns.Present {
 		return
 	}
@@ -278,14 +273,6 @@ func (s *Sampler) sample(ctx context.Context, w *watched) {
 		s.o.Store.Add(w.ns.Name, sm)
 	}
 	s.judge(w, sm)
-}
-
-// lose counts what could not be read; s.mu is held.
-func (s *Sampler) lose(what string, err error) {
-	s.lost[what]++
-	if s.o.Lost != nil {
-		s.o.Lost(what, err)
-	}
 }
 
 // readLog counts the kernel's messages, and gives those about a full table to its incident.

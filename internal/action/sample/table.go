@@ -2,9 +2,9 @@ package sample
 
 import (
 	"context"
-	"fmt"
 	"time"
 
+	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/rank"
 )
 
@@ -24,6 +24,8 @@ type budget struct {
 const (
 	tableSoonest = 5 * time.Second
 	tableLatest  = time.Hour
+	// settling is the time over which what the beginning costs is spread.
+	settling = 5 * time.Minute
 )
 
 func (b *budget) begin(now time.Time, cpu time.Duration) { b.begun, b.cpu = now, cpu }
@@ -37,10 +39,7 @@ func (b *budget) due(now time.Time) bool {
 func (b *budget) took(now time.Time, cost, cpu time.Duration) {
 	b.started, b.last, b.lastAt = true, cost, now
 	b.tables += cost
-	spent := 0.0
-	if d := now.Sub(b.begun); d > 0 {
-		spent = (cpu - b.cpu - b.tables).Seconds() / d.Seconds()
-	}
+	spent := (cpu - b.cpu - b.tables).Seconds() / max(now.Sub(b.begun), settling).Seconds()
 	left := max(b.share-spent, b.share/10)
 	b.every = min(max(time.Duration(float64(cost)/left), tableSoonest), tableLatest)
 }
@@ -87,13 +86,26 @@ func (s *Sampler) table(ctx context.Context, w *watched) {
 	if !tracks {
 		return
 	}
-	flows, expectations, err := s.host.Table(ctx, ns, rank.NewTimeouts(settings))
+	timeouts := rank.NewTimeouts(settings)
+	var see func(*flow.Flow)
+	var rec Recorder
+	if s.o.Recorder != nil {
+		rec = s.o.Recorder(ns.Name)
+	}
+	if rec != nil {
+		rec.Begin(time.Now(), timeouts)
+		see = rec.See
+	}
+	flows, expectations, err := s.host.Table(ctx, ns, timeouts, see)
+	if rec != nil {
+		rec.End(err == nil && flows.Consistent)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case err == nil:
 		w.flows, w.flowsAt, w.expects = &flows, time.Now().UTC(), expectations
 	case ctx.Err() == nil && !gone(err):
-		s.lose("tables", fmt.Errorf("%s: %w", ns.Name, err))
+		s.lost["tables"]++
 	}
 }

@@ -110,15 +110,15 @@ func (r Redactor) flows(f *Flows) *Flows {
 	for _, rows := range []*[]rank.Row{&c.Summary.Source, &c.Summary.Dest, &c.Summary.SourcePrefix, &c.Summary.DestPrefix} {
 		clean := append([]rank.Row(nil), *rows...)
 		for i := range clean {
-			clean[i].Key = r.rowKey(clean[i].Key)
+			clean[i].Key = r.Key(clean[i].Key)
 		}
 		*rows = clean
 	}
 	return &c
 }
 
-// rowKey replaces an address or a prefix.
-func (r Redactor) rowKey(key string) string {
+// Key replaces an address or a prefix; all else stays.
+func (r Redactor) Key(key string) string {
 	if p, err := netip.ParsePrefix(key); err == nil {
 		return netip.PrefixFrom(r.Addr(p.Addr()), p.Bits()).Masked().String()
 	}

@@ -1,13 +1,14 @@
 // Package web is the daemon's page and the JSON API behind it. Both only read: there is no request that
 // changes a host. What they show comes from a Source that the command passes.
 //
-//	GET /                    the page
+//	GET /                    the page; /incident/ID one incident's
 //	GET /api/v1/snapshot     what is known now
-//	GET /api/v1/flows        the ranking of a namespace's table, by source, prefix, port …
+//	GET /api/v1/flows        a ranking of a namespace's table, by any key, of the flows that a filter selects
 //	GET /api/v1/findings     the doctor's report
 //	GET /api/v1/settings     settings with default and origin
 //	GET /api/v1/history      samples over a range
-//	GET /api/v1/incidents    incidents, newest first
+//	GET /api/v1/incidents    incidents, newest first; /api/v1/incidents/ID one of them
+//	GET /api/v1/whatif       the last day as it would have been under other settings
 //	GET /api/v1/events       the snapshot as server-sent events
 //	GET /api/v1/openapi.json this list for machines
 //
@@ -18,7 +19,6 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"time"
@@ -33,6 +33,12 @@ type Source interface {
 	Watch() snapshot.Watch
 	Samples(ctx context.Context, namespace string, from, to time.Time, limit int) ([]snapshot.Sample, error)
 	Incidents(ctx context.Context, from, to time.Time, limit int) ([]snapshot.Incident, error)
+	// Incident is one by its ID; false when there is none.
+	Incident(ctx context.Context, id string) (snapshot.Incident, bool, error)
+	// Rank reads a table for one ranking.
+	Rank(ctx context.Context, q RankQuery) (Ranked, error)
+	// WhatIf tells what the last day would have been under settings, given as NAME=VALUE.
+	WhatIf(ctx context.Context, namespace string, set []string) (WhatIf, error)
 	// Findings and Settings are documents ready to be written as JSON.
 	Findings(ctx context.Context, lang wording.Lang) (any, error)
 	Settings(ctx context.Context, namespace string, lang wording.Lang) (any, error)
@@ -61,11 +67,17 @@ type Options struct {
 //go:embed static
 var files embed.FS
 
+// openAPI describes the API for machines.
+//
+//go:embed openapi.json
+var openAPI []byte
+
 // server answers requests.
 type server struct {
 	source Source
 	o      Options
 	events chan struct{} // one slot for each open event stream
+	now    latest
 }
 
 // maxStreams bounds the open event streams.
@@ -89,8 +101,12 @@ func Handler(source Source, o Options) (http.Handler, error) {
 	mux.HandleFunc("GET /api/v1/settings", s.answer(s.settings))
 	mux.HandleFunc("GET /api/v1/history", s.answer(s.history))
 	mux.HandleFunc("GET /api/v1/incidents", s.answer(s.incidents))
+	mux.HandleFunc("GET /api/v1/incidents/{id}", s.answer(s.incident))
+	mux.HandleFunc("GET /api/v1/whatif", s.answer(s.whatIf))
 	mux.HandleFunc("GET /api/v1/words", s.answer(s.words))
-	mux.HandleFunc("GET /api/v1/openapi.json", s.answer(func(*http.Request) (any, error) { return openAPI(), nil }))
+	mux.HandleFunc("GET /api/v1/openapi.json", s.answer(func(*http.Request) (any, error) { return json.RawMessage(openAPI), nil }))
+	mux.HandleFunc("GET /api/", func(w http.ResponseWriter, _ *http.Request) { refuse(w, NotFoundError("such route")) })
+	mux.Handle("GET /incident/{id}", page(static, "incident.html"))
 	mux.HandleFunc("GET /api/v1/events", s.stream)
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)
@@ -111,41 +127,31 @@ func pages(static fs.FS) http.Handler {
 	})
 }
 
-// requestError is a request that makes no sense.
-type requestError string
-
-// Error says what is wrong with it.
-func (e requestError) Error() string { return string(e) }
-
-// notFound is something asked for that there is not.
-type notFound string
-
-// Error names it.
-func (e notFound) Error() string { return "no " + string(e) }
+// page serves one embedded file under another name.
+func page(static fs.FS, name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, static, name) })
+}
 
 // answer writes what a function returns as JSON, or its error as {"error": …}.
 func (s *server) answer(fn func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		doc, err := fn(r)
-		code := http.StatusOK
 		if err != nil {
-			doc = map[string]string{"error": err.Error()}
-			code = http.StatusInternalServerError
-			switch err.(type) { //nolint:errorlint // these two are never wrapped
-			case requestError:
-				code = http.StatusBadRequest
-			case notFound:
-				code = http.StatusNotFound
-			}
+			refuse(w, err)
+			return
 		}
 		body, err := json.Marshal(doc)
 		if err != nil {
-			http.Error(w, fmt.Sprintf(`{"error":%q}`, err), http.StatusInternalServerError)
+			refuse(w, err)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		w.WriteHeader(code)
-		_, _ = w.Write(body) // the reader is gone: nobody to tell
+		reply(w, http.StatusOK, body)
 	}
+}
+
+func reply(w http.ResponseWriter, code int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_, _ = w.Write(body) // the reader is gone: nobody to tell
 }

@@ -77,7 +77,7 @@ func Area(prefix string, lang Lang) map[string]string {
 // areas returns the tables of sentences, one an area.
 func areas() []map[string]text {
 	return []map[string]text{
-		commonText, replayText, reportText, webText, serveText, recordText, flowsChangeText, drillText, statusText, hostText,
+		commonText, replayText, reportText, webText, whatIfText, serveText, recordText, flowsChangeText, drillText, statusText, hostText,
 		doctorText, diagnoseText, diagnoseCauseText, diagnoseEvidenceText, diagnoseCureText,
 		bootText, lintText,
 		planText, measuredText, applyText, settingsText, explainText, flowsText, tuiText, flowsTopText,
