@@ -19,13 +19,13 @@ import (
 )
 
 const traffic = `
-duration: 40m
+duration: 30m
 seed: 7
 traffic:
-- {name: web, protocol: tcp, rate: {from: 2, to: 10}, lasts: 20s, every: 5s, sources: 10.0.0.0/16, destinations: 192.0.2.1, port: 443, until: 30m}
+- {name: web, protocol: tcp, rate: {from: 2, to: 10}, lasts: 20s, every: 5s, sources: 10.0.0.0/16, destinations: 192.0.2.1, port: 443, until: 22m}
 - {name: dns, protocol: udp, rate: 15, sources: 10.0.0.0/16, destinations: 192.0.2.2, port: 53}
 - {name: pool, protocol: tcp, rate: 0.3, lasts: 40m, every: 4m, end: silence, sources: 10.1.0.0/16, destinations: 192.0.2.3, port: 5432}
-- {name: scan, protocol: tcp, rate: 5, answer: "no", sources: 10.2.0.0/16, destinations: 192.0.2.4, port: 23, from: 15m, until: 20m}
+- {name: scan, protocol: tcp, rate: 5, answer: "no", sources: 10.2.0.0/16, destinations: 192.0.2.4, port: 23, from: 10m, until: 15m}
 - {name: voice, protocol: udp, rate: 0.5, lasts: 5m, every: 2s, sources: 10.3.0.0/16, destinations: 192.0.2.5, port: 5060}
 `
 
@@ -105,6 +105,7 @@ func settings(t *testing.T, pairs map[string]int64) model.Settings {
 // themselves make of other settings, within the bounds that the answer states.
 func TestAnswersAgreeWithTheTruth(t *testing.T) {
 	now := settings(t, map[string]int64{"tcp_timeout_established": 7200})
+	truths := map[string]replay.Result{}
 	for _, reading := range []struct {
 		every time.Duration
 		flows int
@@ -117,7 +118,11 @@ func TestAnswersAgreeWithTheTruth(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want := truth(t, set, 0, nil)
+			want, played := truths[fmt.Sprint(then)]
+			if !played {
+				want = truth(t, set, 0, nil)
+				truths[fmt.Sprint(then)] = want
+			}
 			got, err := d.Ask(t.Context(), whatif.Question{From: from, To: end, Profile: model.Linux618(), Now: now, Then: set, Measured: measured})
 			if err != nil {
 				t.Fatal(err)
