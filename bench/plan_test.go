@@ -36,7 +36,7 @@ func TestPlan(t *testing.T) {
 	program := build(t, t.TempDir())
 	all, scale := roomy(shapes()[:2]), 0.1
 	if os.Getenv("CTKEEPER_BENCH") != "" {
-		all, scale = append(roomy(shapes()), tight()...), 1
+		all, scale = append(roomy(shapes()), tight()...), 0.5
 	}
 	for i := range all {
 		p := &all[i]
@@ -83,7 +83,7 @@ type planning struct {
 	// bound gives the plan no more memory than the table has, so that timeouts are what is left.
 	bound bool
 
-	// longer is how many times a minute it takes.
+	// longer is how many times half a minute a week takes.
 	longer float64
 
 	program, dir string
@@ -106,7 +106,7 @@ func roomy(all []shape) (out []planning) {
 func tight() []planning {
 	out := []planning{{shape: shape{name: "scan"}}, {shape: shape{name: "web"}}}
 	for i := range out {
-		out[i].label, out[i].bound, out[i].longer = out[i].name+", no more memory", true, 3
+		out[i].label, out[i].bound, out[i].longer = out[i].name+", no more memory", true, 6
 	}
 	return out
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,27 +20,37 @@ import (
 	"ctkeeper/internal/lab"
 )
 
-// daemon is `ctkeeper serve` with its defaults, watching every namespace of the machine.
+// daemon is `ctkeeper serve`, watching every namespace of the machine.
 type daemon struct {
-	t   *testing.T
-	cmd *exec.Cmd
-	url string
+	t    *testing.T
+	cmd  *exec.Cmd
+	url  string
+	wait func() error // for its end
 }
 
-// build makes the program.
+// build makes the program, without cgo as it is shipped.
 func build(t *testing.T, dir string) (program string) {
 	t.Helper()
 	program = filepath.Join(dir, "ctkeeper")
-	if out, err := exec.Command("go", "build", "-o", program, "../cmd/ctkeeper").CombinedOutput(); err != nil {
+	cmd := exec.Command("go", "build", "-o", program, "../cmd/ctkeeper")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return program
 }
 
+// serve starts it with its defaults.
 func serve(t *testing.T) *daemon {
 	t.Helper()
 	dir := t.TempDir()
-	program := build(t, dir)
+	return serveWith(t, filepath.Join(dir, "log"), "--state-dir", filepath.Join(dir, "state"))
+}
+
+// serveWith starts it with options, logging into a file.
+func serveWith(t *testing.T, log string, options ...string) *daemon {
+	t.Helper()
+	program := build(t, t.TempDir())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -48,16 +59,22 @@ func serve(t *testing.T) *daemon {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{t: t, url: "http://" + addr, cmd: exec.Command(program, "serve", "--listen", addr, "--state-dir", filepath.Join(dir, "state"))}
-	var said strings.Builder
-	d.cmd.Stderr = &said
+	d := &daemon{t: t, url: "http://" + addr, cmd: exec.Command(program, append([]string{"serve", "--listen", addr}, options...)...)}
+	said, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	d.cmd.Stderr = said
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	d.wait = sync.OnceValue(d.cmd.Wait)
 	t.Cleanup(func() {
-		_ = d.cmd.Process.Signal(syscall.SIGTERM)
-		if err := d.cmd.Wait(); err != nil {
-			t.Errorf("%v\n%s", err, &said)
+		_ = d.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		if err := d.wait(); err != nil {
+			text, _ := os.ReadFile(log)
+			t.Errorf("%v\n%s", err, text)
 		}
 	})
 	for range 200 {
@@ -67,7 +84,8 @@ func serve(t *testing.T) *daemon {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatalf("it does not answer: %s", &said)
+	text, _ := os.ReadFile(log)
+	t.Fatalf("it does not answer: %s", text)
 	return nil
 }
 

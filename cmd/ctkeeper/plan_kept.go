@@ -62,7 +62,7 @@ func pastOf(ctx context.Context, path string, n *snapshot.Namespace) (past deman
 	limit, _ := n.Setting("max")
 	samples := make([]demand.Sampled, 0, len(kept))
 	for _, k := range kept {
-		one := demand.Sampled{Point: demand.Point{At: k.At, Count: float64(k.Peak)}}
+		one := demand.Sampled{Point: demand.Point{At: k.At.Local(), Count: float64(k.Peak)}}
 		if k.Max >= limit { // what a smaller max refused is no reason any more
 			one.Refused = k.Rises.Refused
 		}

@@ -9,7 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -79,6 +79,9 @@ func (o *serveFlags) read() (serveConfig, error) {
 
 func (a *app) serve(ctx context.Context, o serveFlags) error {
 	c, err := o.read()
+	if err == nil {
+		err = c.checkFiles()
+	}
 	if err != nil || o.check {
 		return err
 	}
@@ -94,16 +97,29 @@ func (a *app) serve(ctx context.Context, o serveFlags) error {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
 	defer signal.Stop(again)
-	s := serving{db: db, log: log, again: again, flags: o, confined: confineSelf(c, log)}
+	s := serving{db: db, log: log, again: again, flags: o, confined: confineSelf(c, log), hooks: newNotifier(log)}
 	s.lacks = append(lacks, s.confined.missing()...)
+	if s.host, err = sample.NewHost(s.confined.outside.Do); err != nil {
+		s.lacks = append(s.lacks, snapshot.Missing{Source: "/dev/kmsg, followed", Why: err.Error(), Code: "needs_root"})
+		log.Warn("the kernel log is not followed", "error", err)
+	}
+	defer func() { _ = s.host.Close() }() // it was only read
+	hooks, stop := context.WithCancel(ctx)
+	var told sync.WaitGroup
+	told.Go(func() { s.hooks.run(hooks) })
+	defer func() { stop(); told.Wait() }()
+	if history.Dir(filepath.Join(c.StateDir, "history.db")) == nil {
+		s.kept = newRecords(c.StateDir, log)
+		defer s.kept.close()
+	}
 	for {
-		next, err := a.serveOnce(ctx, c, s)
+		next, err := a.serveOnce(ctx, c, &s)
 		if err != nil || next == nil {
 			return err
 		}
 		c = *next
 		if db != nil {
-			db.Bound(int64(c.HistorySize))
+			db.Renew(int64(c.HistorySize))
 		}
 	}
 }
@@ -112,17 +128,17 @@ func (a *app) serve(ctx context.Context, o serveFlags) error {
 func openHistory(c serveConfig, log *slog.Logger) (*history.DB, []snapshot.Missing) {
 	path := filepath.Join(c.StateDir, "history.db")
 	var db *history.DB
-	var kept string
 	err := history.Dir(path)
 	if err == nil {
-		db, kept, err = history.Open(path, history.Options{MaxBytes: int64(c.HistorySize)})
+		db, _, err = history.Open(path, history.Options{
+			MaxBytes: int64(c.HistorySize),
+			Failed:   func(err error) { log.Error("the history cannot be written; samples wait in memory", "error", err) },
+			Damaged:  func(aside string) { log.Error("the history was damaged and is begun anew", "kept", aside) },
+		})
 	}
 	if err != nil {
 		log.Warn("no history is kept", "error", err)
 		return nil, []snapshot.Missing{{Source: "history in " + c.StateDir, Why: err.Error(), Code: "no_history"}}
-	}
-	if kept != "" {
-		log.Error("the history was damaged and is begun anew", "kept", kept)
 	}
 	return db, nil
 }
@@ -134,35 +150,57 @@ type serving struct {
 	again    <-chan os.Signal
 	flags    serveFlags
 	confined *confined
+	hooks    *notifier
+	host     *sample.LiveHost
+	sampler  *sample.Sampler    // of the last configuration, nil at first
 	lacks    []snapshot.Missing // what the daemon goes on without
+	kept     *records           // nil: there is no directory for them
+}
+
+// options are the sampler's under a configuration.
+func (s *serving) options(ctx context.Context, c serveConfig, source *serveSource) sample.Options {
+	o := sample.Options{Every: time.Duration(c.Interval), Budget: float64(c.CPUBudget), PresentOnly: c.Namespaces == "present",
+		Pressure: float64(c.Pressure), Drift: source.drift, By: changedBy, Changed: s.hooks.incident, Lost: lossLogger(s.log)}
+	if s.db == nil {
+		return o
+	}
+	o.Store = s.db
+	o.Past = func(ctx context.Context, namespace string, from, to time.Time) ([]snapshot.Sample, error) {
+		return s.db.Samples(ctx, namespace, from, to, 2000) // the minutes of a day
+	}
+	if s.sampler == nil {
+		var err error
+		if o.Open, err = s.db.OpenIncidents(ctx); err != nil {
+			s.log.Error("incidents of an earlier run are not known", "error", err)
+		}
+	}
+	return o
+}
+
+// lossLogger logs why something was lost, each kind once a minute: the metrics count them all.
+func lossLogger(log *slog.Logger) func(what string, err error) {
+	told := map[string]time.Time{}
+	return func(what string, err error) {
+		if time.Since(told[what]) >= time.Minute {
+			told[what] = time.Now()
+			log.Warn("lost", "what", what, "error", err)
+		}
+	}
 }
 
 // serveOnce serves under one configuration, until the end or until another is to be used.
-func (a *app) serveOnce(ctx context.Context, c serveConfig, s serving) (*serveConfig, error) {
-	log, db := s.log, s.db
-	source := &serveSource{app: a, db: db, outside: s.confined.outside.Do, lacks: slices.Clone(s.lacks)}
-	host, err := sample.NewHost(source.outside)
-	if err != nil {
-		source.lacks = append(source.lacks, snapshot.Missing{Source: "/dev/kmsg, followed", Why: err.Error(), Code: "needs_root"})
-		log.Warn("the kernel log is not followed", "error", err)
+func (a *app) serveOnce(ctx context.Context, c serveConfig, s *serving) (*serveConfig, error) {
+	source := &serveSource{app: a, db: s.db, outside: s.confined.outside.Do, lacks: s.lacks}
+	o := s.options(ctx, c, source)
+	if c.WhatIf && s.kept != nil {
+		o.Recorder, source.asker = s.kept.recorder, newAsker(source, s.kept)
 	}
-	defer func() { _ = host.Close() }() // it was only read
-	hooks := newNotifier(c.Webhooks, log)
-	so := sample.Options{Every: time.Duration(c.Interval), Budget: float64(c.CPUBudget), PresentOnly: c.Namespaces == "present",
-		Pressure: float64(c.Pressure), Drift: source.drift, Changed: hooks.incident}
-	if db != nil {
-		so.Store = db
-		so.Past = func(ctx context.Context, namespace string, from, to time.Time) ([]snapshot.Sample, error) {
-			return db.Samples(ctx, namespace, from, to, 2000) // the minutes of a day
-		}
+	source.sampler = sample.New(s.host, o)
+	if s.sampler != nil {
+		source.sampler.Continue(s.sampler)
 	}
-	if c.WhatIf && history.Dir(filepath.Join(c.StateDir, "history.db")) == nil {
-		kept := newRecords(c.StateDir, log)
-		defer kept.close()
-		so.Recorder = kept.recorder
-		source.asker = newAsker(source, kept)
-	}
-	source.sampler = sample.New(host, so)
+	s.sampler = source.sampler
+	s.hooks.tell(c.Webhooks)
 	server, listener, err := a.server(c, source)
 	if err != nil {
 		return nil, err
@@ -170,11 +208,10 @@ func (a *app) serveOnce(ctx context.Context, c serveConfig, s serving) (*serveCo
 	run, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
-	done := make(chan struct{}, 2)
-	go func() { source.sampler.Run(run); done <- struct{}{} }()
-	go func() { hooks.run(run); done <- struct{}{} }()
+	done := make(chan struct{})
+	go func() { defer close(done); source.sampler.Run(run) }()
 	go func() { ended <- server.serve(listener) }()
-	log.Info("watching", "listen", c.Listen, "state_dir", c.StateDir, "cpu_budget", float64(c.CPUBudget))
+	s.log.Info("watching", "listen", c.Listen, "state_dir", c.StateDir, "cpu_budget", float64(c.CPUBudget))
 	notify := newServiceNotifier()
 	select {
 	case <-source.sampler.First():
@@ -187,12 +224,11 @@ func (a *app) serveOnce(ctx context.Context, c serveConfig, s serving) (*serveCo
 	}
 	stop()
 	<-done
-	<-done
 	return next, errors.Join(err, server.close())
 }
 
 // wait ends with the context, with the server, or with a configuration to go on with.
-func (s serving) wait(ctx context.Context, ended <-chan error, notify *serviceNotifier, source *serveSource) (*serveConfig, error) {
+func (s *serving) wait(ctx context.Context, ended <-chan error, notify *serviceNotifier, source *serveSource) (*serveConfig, error) {
 	tick := time.NewTicker(notify.every())
 	defer tick.Stop()
 	for {
@@ -210,6 +246,9 @@ func (s serving) wait(ctx context.Context, ended <-chan error, notify *serviceNo
 			c, err := s.flags.read()
 			if err == nil && !s.confined.covers(c) {
 				err = errors.New("it needs what was given up when the daemon began: restart it")
+			}
+			if err == nil {
+				err = c.checkFiles()
 			}
 			if err != nil {
 				s.log.Error("the configuration is kept as it was", "error", err)

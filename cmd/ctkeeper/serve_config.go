@@ -167,6 +167,21 @@ func (c *serveConfig) check() error {
 	return c.checkListen()
 }
 
+// checkFiles reads the files that are named, so that one that cannot be used is an error at once.
+func (c *serveConfig) checkFiles() error {
+	if c.TokenFile != "" {
+		if _, err := readToken(c.TokenFile); err != nil {
+			return fmt.Errorf("token_file: %w", err)
+		}
+	}
+	if c.TLS.Certificate != "" {
+		if _, err := tlsConfig(c.TLS); err != nil {
+			return fmt.Errorf("tls: %w", err)
+		}
+	}
+	return nil
+}
+
 // checkListen lets the world in only with TLS, and a token or a client's certificate.
 func (c *serveConfig) checkListen() error {
 	if path, ok := strings.CutPrefix(c.Listen, "unix:"); ok {

@@ -54,6 +54,7 @@ func (g *confined) covers(c serveConfig) bool { return g.rules.Covers(c.rules())
 // rules are what a configuration needs: its own files, wherever they are renewed, its ports and its directory.
 func (c *serveConfig) rules() confine.Rules {
 	r := confine.Rules{Namespaces: c.Namespaces == "all", Write: []string{c.StateDir}, Abstract: strings.HasPrefix(os.Getenv("NOTIFY_SOCKET"), "@")}
+	r.Read = append(r.Read, defaultStateDir) // the journal of apply
 	for _, file := range []string{c.path, c.TokenFile, c.TLS.Certificate, c.TLS.Key, c.TLS.ClientCA} {
 		if file != "" {
 			r.Read = append(r.Read, directories(file)...)

@@ -71,7 +71,7 @@ func TestServeConfined(t *testing.T) {
 		t.Error("the webhook was not told")
 	}
 	// What was given up does not come back.
-	for _, more := range []string{"token_file: /root/token\n", "webhooks: [{url: 'http://127.0.0.1:9'}]\n"} {
+	for _, more := range []string{"token_file: " + t.TempDir() + "/token\n", "webhooks: [{url: 'http://127.0.0.1:9'}]\n"} {
 		d.configure(t, more)
 		if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)

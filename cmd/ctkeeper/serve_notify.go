@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"ctkeeper/internal/conntrack/snapshot"
@@ -48,6 +49,7 @@ func (n *serviceNotifier) every() time.Duration {
 
 // notifier posts incidents to webhooks, each a few times, in the order in which they came.
 type notifier struct {
+	mu    sync.Mutex
 	hooks []serveWebhook
 	queue chan snapshot.Incident
 	log   *slog.Logger
@@ -62,8 +64,21 @@ const (
 	firstPause = 2 * time.Second
 )
 
-func newNotifier(hooks []serveWebhook, log *slog.Logger) *notifier {
-	return &notifier{hooks: hooks, queue: make(chan snapshot.Incident, queueSize), log: log, post: http.Client{Timeout: 10 * time.Second}, pause: firstPause}
+func newNotifier(log *slog.Logger) *notifier {
+	return &notifier{queue: make(chan snapshot.Incident, queueSize), log: log, post: http.Client{Timeout: 10 * time.Second}, pause: firstPause}
+}
+
+// tell changes who is told from now on.
+func (n *notifier) tell(hooks []serveWebhook) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.hooks = hooks
+}
+
+func (n *notifier) to() []serveWebhook {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.hooks
 }
 
 // incident logs it and queues it; a full queue drops the newest, and says so.
@@ -73,7 +88,7 @@ func (n *notifier) incident(i snapshot.Incident) {
 		msg = "incident ended"
 	}
 	n.log.Warn(msg, "id", i.ID, "namespace", i.Namespace, "refused", i.Refused, "peak", i.Peak, "max", i.Max, "pressure", i.PeakPressure)
-	if len(n.hooks) == 0 {
+	if len(n.to()) == 0 {
 		return
 	}
 	select {
@@ -87,9 +102,12 @@ func (n *notifier) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			if left := len(n.queue); left > 0 {
+				n.log.Error("ended before the webhooks were told", "incidents", left)
+			}
 			return
 		case i := <-n.queue:
-			for _, h := range n.hooks {
+			for _, h := range n.to() {
 				n.deliver(ctx, h, i)
 			}
 		}

@@ -3,15 +3,18 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
+	"ctkeeper/internal/action/apply"
 	"ctkeeper/internal/action/sample"
 	"ctkeeper/internal/advice/boot"
 	"ctkeeper/internal/advice/diagnose"
 	"ctkeeper/internal/conntrack/snapshot"
 	"ctkeeper/internal/host/collect"
 	"ctkeeper/internal/host/history"
+	"ctkeeper/internal/host/hostfs"
 	"ctkeeper/internal/surface/web"
 	"ctkeeper/internal/surface/wording"
 )
@@ -168,10 +171,26 @@ func (s *serveSource) snapshot(ctx context.Context) (snapshot.Snapshot, error) {
 			snap.Log = s.last.Log
 		}
 		s.addTables(&snap)
-		snap.Missing = append(snap.Missing, s.lacks...)
+		snap.Missing = append(append(snap.Missing, s.lacks...), s.historyTrouble()...)
 	}
 	s.taken, s.last, s.err = time.Now(), snap, err
 	return snap, err
+}
+
+// historyTrouble is what the history lacks at present.
+func (s *serveSource) historyTrouble() []snapshot.Missing {
+	if s.db == nil {
+		return nil
+	}
+	_, kept, err := s.db.Trouble()
+	var out []snapshot.Missing
+	if err != nil {
+		out = append(out, snapshot.Missing{Source: "history " + s.db.Path(), Why: err.Error(), Code: "no_history"})
+	}
+	for _, aside := range kept {
+		out = append(out, snapshot.Missing{Source: "history before its damage", Why: "kept as " + aside, Code: "history_damaged"})
+	}
+	return out
 }
 
 // addTables puts the sampler's readings of the tables into a snapshot.
@@ -202,4 +221,31 @@ func (s *serveSource) drift(ctx context.Context) map[uint64][]snapshot.Drifted {
 		}
 	}
 	return map[uint64][]snapshot.Drifted{n.Inode: out}
+}
+
+// byRecently is how old an entry of the journal may be that explains a change seen now.
+const byRecently = 10 * time.Minute
+
+// changedBy is the command of ctkeeper's journal that brought a setting to a value, "" when none did.
+func changedBy(setting string, to int64) string {
+	entries, err := (&apply.Runner{FS: hostfs.FS{}, StateDir: defaultStateDir}).Entries()
+	if err != nil {
+		return "" // the daemon may not be allowed to read it: the change is told without its author
+	}
+	for _, e := range slices.Backward(entries) {
+		undone := e.State == apply.Undone || e.State == apply.Undoing
+		if !undone && time.Since(e.At) > byRecently {
+			continue
+		}
+		for _, c := range e.Settings {
+			switch {
+			case c.Setting != setting:
+			case undone && c.From == to:
+				return "ctkeeper undo " + e.ID
+			case !undone && c.To == to:
+				return e.Command
+			}
+		}
+	}
+	return ""
 }

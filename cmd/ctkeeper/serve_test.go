@@ -276,7 +276,8 @@ func TestWebhooks(t *testing.T) {
 		bodies[r.URL.Path] = append(bodies[r.URL.Path], string(b))
 	}))
 	defer s.Close()
-	n := newNotifier([]serveWebhook{{s.URL + "/json", ""}, {s.URL + "/slack", "slack"}, {s.URL + "/am", "alertmanager"}}, slog.New(slog.DiscardHandler))
+	n := newNotifier(slog.New(slog.DiscardHandler))
+	n.tell([]serveWebhook{{s.URL + "/json", ""}, {s.URL + "/slack", "slack"}, {s.URL + "/am", "alertmanager"}})
 	n.pause = time.Millisecond
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})

@@ -200,6 +200,12 @@ func (h *LiveHost) Resident() uint64 {
 	return pages * uint64(os.Getpagesize())
 }
 
+// OpenFiles counts this process's descriptors.
+func (h *LiveHost) OpenFiles() int {
+	names, _ := h.fs.List("/proc/self/fd") // 0 where /proc is not there
+	return len(names)
+}
+
 // Log tells the kernel's new messages.
 func (h *LiveHost) Log(fn func(kind snapshot.LogKind, inode uint64)) (lost uint64) {
 	if h.tail == nil {

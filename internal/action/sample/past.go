@@ -40,7 +40,7 @@ func (s *Sampler) points(ctx context.Context, name string, from, to time.Time) (
 	kept, err := s.o.Past(ctx, name, from, to)
 	if err != nil {
 		s.mu.Lock()
-		s.lost["past"]++
+		s.lose("past", err)
 		s.mu.Unlock()
 	}
 	for _, sm := range kept {

@@ -12,6 +12,7 @@ package sample
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -43,6 +44,8 @@ type Host interface {
 	// CPU is what this process used so far, Resident its memory in bytes.
 	CPU() time.Duration
 	Resident() uint64
+	// OpenFiles is how many files this process holds open.
+	OpenFiles() int
 	// Log calls fn for every kernel message since the last call; lost is how often it was overtaken.
 	Log(fn func(kind snapshot.LogKind, inode uint64)) (lost uint64)
 }
@@ -79,6 +82,14 @@ type Options struct {
 	Past func(ctx context.Context, namespace string, from, to time.Time) ([]snapshot.Sample, error)
 	// Recorder, when set, gives the recorder of a namespace; nil: its flows are not recorded.
 	Recorder func(namespace string) Recorder
+	// Open are incidents that an earlier run left open: they go on, or end when they were seen last.
+	Open []snapshot.Incident
+	// By names the command that changed a setting about now, "" when it is not known; nil: none is.
+	By func(setting string, to int64) string
+	// Now is the clock that samples and incidents are stamped with, which may step; nil means time.Now.
+	Now func() time.Time
+	// Lost is told why something was lost, each time; nil: it is only counted. It may not call the Sampler.
+	Lost func(what string, err error)
 	// Changed is told of every incident when it opens and when it closes.
 	Changed func(snapshot.Incident)
 }
@@ -119,7 +130,16 @@ func New(h Host, o Options) *Sampler {
 	if o.Pressure <= 0 {
 		o.Pressure = 0.9
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return &Sampler{host: h, o: o, lines: map[snapshot.LogKind]uint64{}, lost: map[string]uint64{}, cost: budget{share: o.Budget}, first: make(chan struct{}), asked: asked{turn: make(chan struct{}, 1)}}
+}
+
+// Continue goes on with what another sampler knows, whose Run has ended: for other options.
+func (s *Sampler) Continue(old *Sampler) {
+	s.watched, s.lines, s.lost, s.started, s.cost = old.watched, old.lines, old.lost, old.started, old.cost
+	s.cost.share = s.o.Budget
 }
 
 // First is closed when everything was read once.
@@ -128,9 +148,13 @@ func (s *Sampler) First() <-chan struct{} { return s.first }
 // Run watches until the context ends. Incidents that are open then are handed to the store as they stand.
 func (s *Sampler) Run(ctx context.Context) {
 	s.mu.Lock()
-	s.started = time.Now().UTC()
+	if s.started.IsZero() {
+		s.started = s.o.Now().UTC()
+	}
 	s.mu.Unlock()
-	s.cost.begin(time.Now(), s.host.CPU())
+	if s.cost.begun.IsZero() {
+		s.cost.begin(time.Now(), s.host.CPU())
+	}
 	tick := time.NewTicker(s.o.Every)
 	defer tick.Stop()
 	var tables sync.WaitGroup
@@ -147,7 +171,7 @@ func (s *Sampler) Run(ctx context.Context) {
 			drifted = now
 		}
 		if s.o.Past != nil && now.Sub(remembered) >= pastEvery {
-			s.remember(ctx, now)
+			s.remember(ctx, s.o.Now())
 			remembered = now
 		}
 		s.sampleAll(ctx, n)
@@ -169,13 +193,14 @@ func (s *Sampler) discover(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var kept []*watched
+	defer s.leftOpen()
 	for _, ns := range found {
 		if s.o.PresentOnly && !ns.Present {
 			continue
 		}
 		w := s.find(ns.Inode)
 		if w == nil {
-			w = &watched{}
+			w = s.adopt(ns)
 		}
 		w.ns = ns
 		w.checked = false
@@ -183,7 +208,7 @@ func (s *Sampler) discover(ctx context.Context) {
 	}
 	for _, w := range s.watched {
 		if w.incident != nil && s.gone(w, found) {
-			s.close(w, time.Now())
+			s.close(w, s.o.Now().UTC())
 		}
 	}
 	s.watched = kept
@@ -227,7 +252,7 @@ func (s *Sampler) sampleAll(ctx context.Context, n int) {
 		s.sample(ctx, w)
 	}
 	s.mu.Lock()
-	s.at = time.Now().UTC()
+	s.at = s.o.Now().UTC()
 	s.mu.Unlock()
 }
 
@@ -256,16 +281,17 @@ func (s *Sampler) sample(ctx context.Context, w *watched) {
 	if err != nil {
 		w.fail(err)
 		if w.tracks || w.ns.Present {
-			s.lost["samples"]++
+			s.lose("samples", fmt.Errorf("%s: %w", w.ns.Name, err))
 		}
 		return
 	}
 	w.failed = ""
 	if withSettings {
-		w.changed(r.Settings, time.Now().UTC())
-		w.settings, w.settingsAt = r.Settings, time.Now()
+		w.settingsAt = time.Now()
 	}
-	sm, first := w.take(r, time.Now().UTC())
+	now := s.o.Now().UTC()
+	s.changes(w, w.renew(r), now)
+	sm, first := w.take(r, now)
 	if first || !w.tracks && !w.ns.Present {
 		return
 	}
@@ -273,6 +299,14 @@ func (s *Sampler) sample(ctx context.Context, w *watched) {
 		s.o.Store.Add(w.ns.Name, sm)
 	}
 	s.judge(w, sm)
+}
+
+// lose counts what could not be read; s.mu is held.
+func (s *Sampler) lose(what string, err error) {
+	s.lost[what]++
+	if s.o.Lost != nil {
+		s.o.Lost(what, err)
+	}
 }
 
 // readLog counts the kernel's messages, and gives those about a full table to its incident.

@@ -75,6 +75,7 @@ func (h *fakeHost) Flows(_ context.Context, _ netns.Namespace, o ctnetlink.DumpO
 
 func (h *fakeHost) CPU() time.Duration { h.mu.Lock(); defer h.mu.Unlock(); return h.cpu }
 func (h *fakeHost) Resident() uint64   { return 1 << 20 }
+func (h *fakeHost) OpenFiles() int     { return 9 }
 
 func (h *fakeHost) Log(fn func(snapshot.LogKind, uint64)) uint64 {
 	h.mu.Lock()
@@ -296,6 +297,122 @@ func TestANamespaceThatGoes(t *testing.T) {
 		}
 		if got := w.Namespaces[1].Totals["drop"]; got != 107 {
 			t.Errorf("drop %d in all, want those of both", got)
+		}
+	})
+}
+
+// TestWhatWasDone: an incident holds what was done to the settings in its time, and by what.
+func TestWhatWasDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		drop := uint64(0)
+		h := newFake(func(_ string, at time.Duration) (Reading, error) {
+			r := Reading{Count: 1000, Max: 1000, Buckets: 500, Counters: map[string]uint64{}}
+			switch {
+			case at < 20*time.Second:
+				r.Count = 10
+			case at < 40*time.Second:
+				drop += 5
+			default:
+				r.Max = 4000
+			}
+			r.Counters["drop"] = drop
+			timeout := int64(30)
+			if at >= 70*time.Second {
+				timeout = 10
+			}
+			if int(at.Seconds())%60 == 0 { // as Read brings them when it is asked
+				r.Settings = map[string]int64{"max": r.Max, "buckets": 500, "udp_timeout": timeout}
+			}
+			return r, nil
+		}, "host")
+		var store memory
+		observe(t, h, Options{Store: &store, By: func(setting string, to int64) string {
+			if setting == "max" && to == 4000 {
+				return "ctkeeper apply"
+			}
+			return ""
+		}}, 300*time.Second)
+		last := store.incidents[len(store.incidents)-1]
+		if len(last.Changes) != 1 || last.Changes[0].Setting != "max" || last.Changes[0].From != 1000 || last.Changes[0].To != 4000 || last.Changes[0].By != "ctkeeper apply" {
+			t.Errorf("%+v", last.Changes)
+		}
+	})
+}
+
+// TestIncidentUnderAClockThatSteps: it ends a quiet minute after its cause, and is never shorter than nothing.
+func TestIncidentUnderAClockThatSteps(t *testing.T) {
+	for _, step := range []time.Duration{time.Hour, -time.Hour, 400 * 24 * time.Hour, -400 * 24 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			drop := uint64(0)
+			h := newFake(func(_ string, at time.Duration) (Reading, error) {
+				if at >= 20*time.Second && at < 40*time.Second {
+					drop += 5
+				}
+				return Reading{Count: 1000, Max: 1000, Counters: map[string]uint64{"drop": drop}}, nil
+			}, "host")
+			begun := time.Now()
+			now := func() time.Time {
+				if at := time.Since(begun); at > 30*time.Second && at < 70*time.Second {
+					return time.Now().Add(step)
+				}
+				return time.Now()
+			}
+			var store memory
+			observe(t, h, Options{Store: &store, Now: now}, 300*time.Second)
+			ended := map[string]snapshot.Incident{}
+			refused := uint64(0)
+			for _, i := range store.incidents {
+				ended[i.ID] = i
+			}
+			for _, i := range ended {
+				refused += i.Refused
+				if i.Ended.Before(i.Began) {
+					t.Errorf("step %v: %+v", step, i)
+				}
+			}
+			if refused != 20*5 {
+				t.Errorf("step %v: %d refused in %d incidents, want 100", step, refused, len(ended))
+			}
+		})
+	}
+}
+
+// TestOpenIncidentsGoOn: with other options, after a restart, and not for a namespace that is gone.
+func TestOpenIncidentsGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		drop := uint64(0)
+		h := newFake(func(_ string, at time.Duration) (Reading, error) {
+			if at < 40*time.Second {
+				drop += 5
+			}
+			return Reading{Count: 1000, Max: 1000, Counters: map[string]uint64{"drop": drop}}, nil
+		}, "host")
+		var store memory
+		first := observe(t, h, Options{Store: &store}, 15*time.Second)
+		second := New(h, Options{Store: &store})
+		second.Continue(first)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		second.Run(ctx)
+		cancel()
+		if w := second.Watch(); w.Namespaces[0].Incident == nil || w.Namespaces[0].Refused < 23*5 {
+			t.Fatalf("%+v", w.Namespaces[0])
+		}
+		left := []snapshot.Incident{store.incidents[len(store.incidents)-1], {ID: "x", Namespace: "gone", Inode: 7, Began: time.Now().Add(-time.Hour), Seen: time.Now().Add(-time.Minute)}}
+		observe(t, h, Options{Store: &store, Open: left}, 200*time.Second)
+		last := map[string]snapshot.Incident{}
+		for _, i := range store.incidents {
+			last[i.ID] = i
+		}
+		if len(last) != 2 {
+			t.Errorf("%d incidents, want 2", len(last))
+		}
+		for _, i := range last {
+			if i.Ended.IsZero() || i.Ended.Before(i.Began) {
+				t.Errorf("%+v", i)
+			}
+			if i.ID == "x" && !i.Ended.Equal(i.Seen) {
+				t.Errorf("ended %v, seen last %v", i.Ended, i.Seen)
+			}
 		}
 	})
 }

@@ -2,6 +2,8 @@ package sample
 
 import (
 	"maps"
+	"runtime"
+	"slices"
 	"time"
 
 	"ctkeeper/internal/conntrack/snapshot"
@@ -12,8 +14,11 @@ func (s *Sampler) Watch() snapshot.Watch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := snapshot.Watch{At: s.at, Started: s.started, LogLines: maps.Clone(s.lines), Lost: maps.Clone(s.lost), CPUSeconds: s.host.CPU().Seconds(),
-		Resident: s.host.Resident(), TableCost: s.cost.last.Seconds(), TableEvery: s.cost.every.Seconds()}
+		Resident: s.host.Resident(), Goroutines: runtime.NumGoroutine(), OpenFiles: s.host.OpenFiles(), TableCost: s.cost.last.Seconds(), TableEvery: s.cost.every.Seconds()}
 	for _, w := range s.watched {
+		if w.failed != "" {
+			out.Unreadable++
+		}
 		if w.tracks || w.ns.Present {
 			out.Namespaces = append(out.Namespaces, w.export())
 		}
@@ -29,6 +34,7 @@ func (w *watched) export() snapshot.Watched {
 	}
 	if w.incident != nil {
 		copied := *w.incident
+		copied.Changes = slices.Clone(copied.Changes)
 		out.Incident = &copied
 	}
 	return out

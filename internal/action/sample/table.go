@@ -2,6 +2,7 @@ package sample
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"ctkeeper/internal/conntrack/flow"
@@ -106,6 +107,6 @@ func (s *Sampler) table(ctx context.Context, w *watched) {
 	case err == nil:
 		w.flows, w.flowsAt, w.expects = &flows, time.Now().UTC(), expectations
 	case ctx.Err() == nil && !gone(err):
-		s.lost["tables"]++
+		s.lose("tables", fmt.Errorf("%s: %w", ns.Name, err))
 	}
 }

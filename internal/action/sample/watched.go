@@ -2,6 +2,8 @@ package sample
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"ctkeeper/internal/advice/demand"
@@ -35,8 +37,10 @@ type watched struct {
 
 	incident  *snapshot.Incident
 	quiet     time.Time // since when the open incident has had no cause
+	began     time.Time // the incident's, by the clock that it is judged by
 	last      *snapshot.Incident
-	fullLines uint64 // not yet counted in an incident
+	closed    time.Time // when the last one was
+	fullLines uint64    // not yet counted in an incident
 	told      time.Time
 }
 
@@ -81,6 +85,27 @@ func (w *watched) fail(err error) {
 	if gone(err) {
 		w.tracks = false
 	}
+}
+
+// renew takes the settings that a reading brought, all or the table's size alone, and tells which differ from
+// those known before.
+func (w *watched) renew(r Reading) []snapshot.Changed {
+	now := r.Settings
+	if now == nil {
+		if w.settings == nil || w.settings["max"] == r.Max && (r.Buckets == 0 || w.settings["buckets"] == r.Buckets) {
+			return nil
+		}
+		now = maps.Clone(w.settings) // others hold the old one
+		now["max"], now["buckets"] = r.Max, r.Buckets
+	}
+	var changed []snapshot.Changed
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		if before, known := w.settings[name]; known && before != now[name] && name != "count" {
+			changed = append(changed, snapshot.Changed{Setting: name, From: before, To: now[name]})
+		}
+	}
+	w.settings = now
+	return changed
 }
 
 func (w *watched) lastCount() int64 {

@@ -16,6 +16,10 @@ type Past struct {
 	Refused uint64 `json:"refused"`
 	// Burst tells that the highest day stands alone: more than half as high again as any other.
 	Burst bool `json:"burst,omitempty"`
+	// Hours are the mean counts by the hour of the day, from 0; absent under two days. Weekdays are the means of the
+	// days' highest, Sunday first; absent under two weeks.
+	Hours    []float64 `json:"hours,omitempty"`
+	Weekdays []float64 `json:"weekdays,omitempty"`
 	// Growth is how the days' peaks go from week to week; absent under two weeks.
 	Growth *Growth `json:"growth,omitempty"`
 }
@@ -49,7 +53,8 @@ const (
 	farDays = 2 * 366
 )
 
-// PastOf sums samples up that are in the order of their times, each of step. False when they span no time.
+// PastOf sums samples up that are in the order of their times, each of step; hours and weekdays are those of the
+// times' zone. False when they span no time.
 func PastOf(samples []Sampled, step time.Duration, limit float64) (Past, bool) {
 	n := len(samples)
 	if n < minPoints {
@@ -71,6 +76,12 @@ func PastOf(samples []Sampled, step time.Duration, limit float64) (Past, bool) {
 	}
 	days := daysOf(samples)
 	p.Burst = alone(days)
+	if p.To.Sub(p.From) >= 2*oneDay {
+		p.Hours = means(24, samples, func(s Sampled) (int, float64) { return s.At.Hour(), s.Count })
+	}
+	if p.To.Sub(p.From) >= 2*week*oneDay {
+		p.Weekdays = means(week, calendar(samples), func(d Point) (int, float64) { return int(d.At.Weekday()), d.Count })
+	}
 	if g, ok := grow(days, limit); ok {
 		p.Growth = &g
 	}
@@ -99,6 +110,33 @@ func daysOf(samples []Sampled) []Point {
 		}
 	}
 	return out
+}
+
+// calendar are the highest counts of calendar days, without the first and the last, which are not whole.
+func calendar(samples []Sampled) []Point {
+	var out []Point
+	for _, s := range samples {
+		if n := len(out); n > 0 && out[n-1].At.YearDay() == s.At.YearDay() {
+			out[n-1].Count = max(out[n-1].Count, s.Count)
+			continue
+		}
+		out = append(out, s.Point)
+	}
+	return out[1 : len(out)-1]
+}
+
+// means are the mean counts by a key below n; 0 where there is none.
+func means[T any](n int, all []T, of func(T) (int, float64)) []float64 {
+	sums, counts := make([]float64, n), make([]float64, n)
+	for _, one := range all {
+		k, v := of(one)
+		sums[k] += v
+		counts[k]++
+	}
+	for k := range sums {
+		sums[k] = math.Round(sums[k] / max(counts[k], 1))
+	}
+	return sums
 }
 
 // alone reports whether the highest day is far over all others.

@@ -63,6 +63,36 @@ func TestGrowthLevelAndBurst(t *testing.T) {
 	}
 }
 
+func TestShapeOfDayAndWeek(t *testing.T) {
+	all := monthOf(28, func(d int) float64 { return 50000 * weekday(d) })
+	for i := range all {
+		all[i].At = all[i].At.UTC()
+	}
+	p, _ := PastOf(all, time.Hour, 1e6)
+	start := time.Unix(1.8e9, 0).UTC() // the curve's lowest hour, and the first weekday of the pattern
+	lowest, highest, quiet := 0, 0, 0
+	for h, n := range p.Hours {
+		if n < p.Hours[lowest] {
+			lowest = h
+		}
+		if n > p.Hours[highest] {
+			highest = h
+		}
+	}
+	for d, n := range p.Weekdays {
+		if n < p.Weekdays[quiet] {
+			quiet = d
+		}
+	}
+	want := (int(start.Weekday()) + 6) % 7
+	if len(p.Hours) != 24 || lowest != start.Hour() || highest != (start.Hour()+12)%24 || len(p.Weekdays) != 7 || quiet != want {
+		t.Errorf("hours %v, weekdays %v; want lowest %d, quiet %d", p.Hours, p.Weekdays, start.Hour(), want)
+	}
+	if p, _ := PastOf(all[:30], time.Hour, 1e6); p.Hours != nil || p.Weekdays != nil {
+		t.Errorf("of a day: %+v", p)
+	}
+}
+
 // TestWeekdaysAreNoGrowth: from weeks alone that end on any weekday.
 func TestWeekdaysAreNoGrowth(t *testing.T) {
 	for first := range 7 {

@@ -53,6 +53,8 @@ type Incident struct {
 	Began     time.Time `json:"began"`
 	// Ended is zero while it lasts.
 	Ended time.Time `json:"ended,omitzero"`
+	// Seen is when it was written down last: how far it is known while it lasts.
+	Seen time.Time `json:"seen,omitzero"`
 	// Before is the count a minute before it began, Peak the highest in it.
 	Before       int64   `json:"before"`
 	Peak         int64   `json:"peak"`
@@ -63,18 +65,20 @@ type Incident struct {
 	// LogLines are the kernel's messages about a full table in its time.
 	LogLines uint64 `json:"log_lines,omitempty"`
 	// Sources are who filled the table most, from the table read in it.
-	Sources  []rank.Row       `json:"sources,omitempty"`
+	Sources []rank.Row `json:"sources,omitempty"`
+	// Settings are those that it began with, Changes what was done to them in its time.
 	Settings map[string]int64 `json:"settings,omitempty"`
-	// Changes are settings that somebody changed while it lasted.
-	Changes []Change `json:"changes,omitempty"`
+	Changes  []Changed        `json:"changes,omitempty"`
 }
 
-// Change is one setting that was changed.
-type Change struct {
+// Changed is a setting that was changed while it was watched.
+type Changed struct {
 	At      time.Time `json:"at"`
 	Setting string    `json:"setting"`
 	From    int64     `json:"from"`
 	To      int64     `json:"to"`
+	// By is ctkeeper's own command that did it, "" when it was another's, or is not known.
+	By string `json:"by,omitempty"`
 }
 
 // Watched is what the daemon knows of one namespace.
@@ -128,6 +132,11 @@ type Watch struct {
 	// CPUSeconds and Resident are the daemon's own cost.
 	CPUSeconds float64 `json:"cpu_seconds"`
 	Resident   uint64  `json:"resident_bytes"`
+	// Goroutines and OpenFiles are what must not grow.
+	Goroutines int `json:"goroutines"`
+	OpenFiles  int `json:"open_files"`
+	// Unreadable are namespaces that are there and could not be read.
+	Unreadable int `json:"unreadable_namespaces,omitempty"`
 	// TableCost is what the last reads of all tables took, in CPU seconds, and TableEvery how often the
 	// budget lets them be read.
 	TableCost  float64 `json:"table_cost_seconds"`

@@ -34,6 +34,10 @@ type Options struct {
 	ReadOnly bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Failed is told of a writing that failed, once until one succeeds again; Damaged where a damaged file was
+	// kept. Neither may call the DB; nil: nobody is told.
+	Failed  func(err error)
+	Damaged func(aside string)
 }
 
 // steps are what samples are kept at, and for how long.
@@ -43,6 +47,9 @@ var steps = [...]struct{ step, keep time.Duration }{ //nolint:gochecknoglobals /
 	{time.Minute, 31 * 24 * time.Hour},
 	{time.Hour, 2 * 366 * 24 * time.Hour},
 }
+
+// maxKept bounds the names of damaged files that are remembered.
+const maxKept = 16
 
 // maxWaiting bounds the samples that wait while the disk refuses them.
 const maxWaiting = 20000
@@ -54,6 +61,7 @@ type DB struct {
 
 	mu        sync.Mutex
 	db        *sql.DB
+	usable    bool // db is open
 	names     map[string]int64
 	waiting   []entry
 	incidents map[string]snapshot.Incident
@@ -61,6 +69,8 @@ type DB struct {
 	pause     time.Duration
 	pruned    time.Time
 	checked   time.Time
+	wall      time.Time // the clock and the time that passes, when they were compared last
+	passed    time.Time
 	lost      uint64
 	lastErr   error
 	kept      []string
@@ -97,6 +107,7 @@ func Open(path string, o Options) (db *DB, kept string, err error) {
 	}
 	d := &DB{path: path, o: o, pause: o.FlushEvery, incidents: map[string]snapshot.Incident{}}
 	d.flushed, d.pruned, d.checked = o.Now(), o.Now(), o.Now()
+	d.wall, d.passed = o.Now().Round(0), time.Now()
 	if o.ReadOnly {
 		if _, err := os.Stat(path); err != nil {
 			return nil, "", err
@@ -131,7 +142,7 @@ func (d *DB) open() error {
 		return err
 	}
 	db.SetMaxOpenConns(1)
-	d.db, d.names = db, map[string]int64{}
+	d.db, d.usable, d.names = db, true, map[string]int64{}
 	var version int
 	err = db.QueryRow("PRAGMA user_version").Scan(&version)
 	if err == nil {
@@ -145,9 +156,22 @@ func (d *DB) open() error {
 		_, err = db.Exec(schema)
 	}
 	if err != nil {
+		d.usable = false
 		return errors.Join(err, db.Close())
 	}
 	return nil
+}
+
+// reopen opens the file again after that failed, and begins it anew when it is damaged.
+func (d *DB) reopen() error {
+	if d.usable {
+		return nil
+	}
+	err := d.open()
+	if damaged(err) {
+		err = d.anew()
+	}
+	return err
 }
 
 // check looks for damage in all pages, over a connection of its own: the other's cache hides it.
@@ -178,7 +202,12 @@ func (d *DB) anew() error {
 			return err
 		}
 	}
-	d.kept = append(d.kept, aside)
+	if len(d.kept) < maxKept {
+		d.kept = append(d.kept, aside)
+	}
+	if d.o.Damaged != nil {
+		d.o.Damaged(aside)
+	}
 	return d.open()
 }
 
@@ -193,11 +222,11 @@ func (d *DB) Trouble() (lost uint64, kept []string, err error) {
 	return d.lost, append([]string(nil), d.kept...), d.lastErr
 }
 
-// Bound changes what MaxBytes was.
-func (d *DB) Bound(maxBytes int64) {
+// Renew changes what MaxBytes was, and has the file looked through for damage at the next writing.
+func (d *DB) Renew(maxBytes int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.o.MaxBytes = maxBytes
+	d.o.MaxBytes, d.checked = maxBytes, time.Time{}
 }
 
 // Close writes what waits and closes the file.
@@ -208,7 +237,10 @@ func (d *DB) Close() error {
 	if !d.o.ReadOnly {
 		err = d.flush(context.Background())
 	}
-	return errors.Join(err, d.db.Close())
+	if d.usable {
+		err = errors.Join(err, d.db.Close())
+	}
+	return err
 }
 
 // damageError is what quick_check found.

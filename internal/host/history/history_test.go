@@ -188,6 +188,29 @@ func TestDamageInMidRun(t *testing.T) {
 	}
 }
 
+// TestTablesThatAreGone: a log that was cut short leaves a database without them, which is damage like another.
+func TestTablesThatAreGone(t *testing.T) {
+	c := &clock{time.Unix(1.8e9, 0)}
+	told := ""
+	db, _, err := Open(filepath.Join(t.TempDir(), "h.db"), Options{Now: c.now, Damaged: func(aside string) { told = aside }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	fill(db, c, 30)
+	if _, err := db.db.Exec("DROP TABLE sample"); err != nil {
+		t.Fatal(err)
+	}
+	fill(db, c, 30)
+	if err := db.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := db.Samples(t.Context(), "host", c.at.Add(-30*time.Second), c.at, 100)
+	if err != nil || len(got) < 20 || told == "" {
+		t.Errorf("%d samples, kept %q, %v", len(got), told, err)
+	}
+}
+
 // TestFullDisk fills a small file system under the history: samples of that time are lost and counted, and
 // it goes on when there is room again.
 func TestFullDisk(t *testing.T) {

@@ -21,7 +21,7 @@ func (d *DB) Samples(ctx context.Context, namespace string, from, to time.Time, 
   search_restart, invalid FROM sample JOIN namespace ON id = ns WHERE step = ? AND name = ? AND at >= ? AND at <= ? ORDER BY at LIMIT ?`,
 		int64(step/time.Second), namespace, from.Unix(), to.Unix(), max(limit, 1))
 	if err != nil {
-		return nil, fmt.Errorf("history %s: %w", d.path, err)
+		return nil, fmt.Errorf("history %s: %w", d.path, d.met(err))
 	}
 	var out []snapshot.Sample
 	for rows.Next() {
@@ -31,7 +31,7 @@ func (d *DB) Samples(ctx context.Context, namespace string, from, to time.Time, 
 		r := &s.Rises
 		if err := rows.Scan(&at, &s.Count, &s.Peak, &s.Max, &held, &r.Refused, &r.Drop, &r.EarlyDrop, &r.InsertFailed, &r.ChainTooLong, &r.ClashResolve,
 			&r.SearchRestart, &r.Invalid); err != nil {
-			return nil, errors.Join(err, rows.Close())
+			return nil, d.met(errors.Join(err, rows.Close()))
 		}
 		s.At = time.Unix(at, 0).UTC()
 		if held.Valid {
@@ -39,7 +39,15 @@ func (d *DB) Samples(ctx context.Context, namespace string, from, to time.Time, 
 		}
 		out = append(out, s)
 	}
-	return out, errors.Join(rows.Err(), rows.Close())
+	return out, d.met(errors.Join(rows.Err(), rows.Close()))
+}
+
+// met has the file checked at the next writing when a reading met damage.
+func (d *DB) met(err error) error {
+	if damaged(err) {
+		d.checked = time.Time{}
+	}
+	return err
 }
 
 // step is the finest whose keep reaches back to from and which fits the limit.
@@ -64,31 +72,40 @@ func (d *DB) Namespaces(ctx context.Context) ([]string, error) {
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
-			return nil, errors.Join(err, rows.Close())
+			return nil, d.met(errors.Join(err, rows.Close()))
 		}
 		out = append(out, name)
 	}
-	return out, errors.Join(rows.Err(), rows.Close())
+	return out, d.met(errors.Join(rows.Err(), rows.Close()))
 }
 
 // Incidents returns those that began in [from, to], newest first, at most limit.
 func (d *DB) Incidents(ctx context.Context, from, to time.Time, limit int) ([]snapshot.Incident, error) {
+	return d.selectIncidents(ctx, "began >= ? AND began <= ? ORDER BY began DESC, id LIMIT ?", from.Unix(), to.Unix(), limit)
+}
+
+// OpenIncidents returns those that have not ended, newest first.
+func (d *DB) OpenIncidents(ctx context.Context) ([]snapshot.Incident, error) {
+	return d.selectIncidents(ctx, "ended = 0 ORDER BY began DESC LIMIT 1000")
+}
+
+func (d *DB) selectIncidents(ctx context.Context, which string, args ...any) ([]snapshot.Incident, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	rows, err := d.db.QueryContext(ctx, "SELECT body FROM incident WHERE began >= ? AND began <= ? ORDER BY began DESC, id LIMIT ?", from.Unix(), to.Unix(), limit)
+	rows, err := d.db.QueryContext(ctx, "SELECT body FROM incident WHERE "+which, args...)
 	if err != nil {
-		return nil, fmt.Errorf("history %s: %w", d.path, err)
+		return nil, fmt.Errorf("history %s: %w", d.path, d.met(err))
 	}
 	var out []snapshot.Incident
 	for rows.Next() {
 		var body string
 		var i snapshot.Incident
 		if err := errors.Join(rows.Scan(&body), json.Unmarshal([]byte(body), &i)); err != nil {
-			return nil, errors.Join(err, rows.Close())
+			return nil, d.met(errors.Join(err, rows.Close()))
 		}
 		out = append(out, i)
 	}
-	return out, errors.Join(rows.Err(), rows.Close())
+	return out, d.met(errors.Join(rows.Err(), rows.Close()))
 }
 
 // IncidentByID returns one; false when there is none.

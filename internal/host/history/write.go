@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"modernc.org/sqlite"
@@ -12,8 +13,10 @@ import (
 	"ctkeeper/internal/conntrack/snapshot"
 )
 
-// SQLite's codes for a file that is no database any more.
+// SQLite's codes for a file that is no database any more. The statements here do not change: one fails by its logic
+// only when its table is gone, as a write-ahead log that was cut short leaves it.
 const (
+	codeLogic   = 1
 	codeCorrupt = 11
 	codeNotADB  = 26
 )
@@ -21,7 +24,7 @@ const (
 func damaged(err error) bool {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
-		return e.Code()&0xff == codeCorrupt || e.Code()&0xff == codeNotADB
+		return slices.Contains([]int{codeLogic, codeCorrupt, codeNotADB}, e.Code()&0xff)
 	}
 	var d damageError
 	return errors.As(err, &d)
@@ -41,7 +44,7 @@ func (d *DB) Add(namespace string, s snapshot.Sample) {
 	d.waiting = append(d.waiting, entry{namespace, s})
 	if now := d.o.Now(); now.Sub(d.flushed) >= d.pause || now.Before(d.flushed) {
 		d.flushed = now
-		if d.lastErr = d.flush(context.Background()); d.lastErr != nil {
+		if err := d.flush(context.Background()); err != nil {
 			d.pause = min(2*d.pause, maxPause)
 		} else {
 			d.pause = d.o.FlushEvery
@@ -55,29 +58,43 @@ func (d *DB) Incident(i snapshot.Incident) {
 	defer d.mu.Unlock()
 	d.incidents[i.ID] = i
 	if !i.Ended.IsZero() {
-		d.lastErr = d.flush(context.Background())
+		_ = d.flush(context.Background()) // it waits for the next writing
 	}
 }
 
-// Flush writes what waits.
+// Flush writes what waits; it is not given up with the context, for others' samples are among it.
 func (d *DB) Flush(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.flush(ctx)
+	return d.flush(context.WithoutCancel(ctx))
 }
 
-// flush writes all that waits in one transaction; a damaged file is replaced, and the writing tried again.
+// flush writes all that waits, and notes how that went.
 func (d *DB) flush(ctx context.Context) error {
 	if len(d.waiting) == 0 && len(d.incidents) == 0 {
 		return nil
+	}
+	err := d.put(ctx)
+	if err != nil && d.lastErr == nil && d.o.Failed != nil {
+		d.o.Failed(err)
+	}
+	d.lastErr = err
+	return err
+}
+
+// put writes all that waits in one transaction; a damaged file is replaced, and the writing tried again.
+func (d *DB) put(ctx context.Context) error {
+	if err := d.reopen(); err != nil {
+		return err
 	}
 	err := d.transaction(ctx)
 	if err == nil {
 		err = d.tend(ctx)
 	}
 	if damaged(err) {
-		err = errors.Join(d.db.Close(), d.anew())
-		if err == nil {
+		_ = d.db.Close() // what it says of a damaged file is known
+		d.usable = false
+		if err = d.anew(); err == nil {
 			err = d.transaction(ctx)
 		}
 	}
@@ -89,16 +106,33 @@ func (d *DB) flush(ctx context.Context) error {
 	return nil
 }
 
-// tend prunes and checks the file now and then.
+// pruneEvery lies between two prunings.
+const pruneEvery = 10 * time.Minute
+
+// stepTime is by how much the clock and the time that passed may disagree before the clock was set.
+const stepTime = time.Minute
+
+// stepped reports whether the clock was set since the last call: what is old by it may not be old.
+func (d *DB) stepped(now time.Time) bool {
+	wall, passed := now.Round(0).Sub(d.wall), time.Since(d.passed)
+	d.wall, d.passed = now.Round(0), time.Now()
+	return (wall - passed).Abs() > stepTime
+}
+
+// tend prunes and checks the file now and then. After the clock was set nothing is deleted for a while: it may
+// be set back.
 func (d *DB) tend(ctx context.Context) error {
 	now := d.o.Now()
+	if d.stepped(now) {
+		d.pruned = now
+	}
 	if now.Sub(d.checked) >= time.Hour || now.Before(d.checked) {
 		d.checked = now
 		if err := d.check(); err != nil {
 			return err
 		}
 	}
-	if now.Sub(d.pruned) >= 10*time.Minute || now.Before(d.pruned) {
+	if now.Sub(d.pruned) >= pruneEvery || now.Before(d.pruned) {
 		d.pruned = now
 		return d.prune(ctx)
 	}

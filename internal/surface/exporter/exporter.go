@@ -68,6 +68,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		e.namespace(&spaces[i], w.At)
 	}
 	e.set(gauge("namespaces", "Network namespaces that track connections."), float64(len(w.Namespaces)))
+	e.set(gauge("namespaces_unreadable", "Namespaces that are there and cannot be read at present."), float64(w.Unreadable))
 	e.set(gauge("namespaces_left_out", "Namespaces beyond the bound on labels, which are not shown."), float64(len(w.Namespaces)-len(spaces)))
 	e.self(&w, c.o.Version)
 	if c.o.NodeExporterNames {
@@ -89,6 +90,8 @@ func (e *emitter) self(w *snapshot.Watch, version string) {
 	e.set(gauge("last_sample_timestamp_seconds", "When counters were read last."), unix(w.At))
 	e.set(counter("cpu_seconds_total", "CPU time of ctkeeper itself."), w.CPUSeconds)
 	e.set(gauge("resident_memory_bytes", "Memory of ctkeeper itself."), float64(w.Resident))
+	e.set(gauge("goroutines", "Goroutines of ctkeeper itself."), float64(w.Goroutines))
+	e.set(gauge("open_files", "Files that ctkeeper itself holds open."), float64(w.OpenFiles))
 	e.set(gauge("table_read_cpu_seconds", "CPU time of the last reading of all tables."), w.TableCost)
 	e.set(gauge("table_read_interval_seconds", "How often the CPU budget lets tables be read."), w.TableEvery)
 	for _, what := range []string{"samples", "tables", "log", "history"} {

@@ -74,7 +74,7 @@ func (f *fake) Incidents(context.Context, time.Time, time.Time, int) ([]snapshot
 
 func (f *fake) Incident(_ context.Context, id string) (snapshot.Incident, bool, error) {
 	i := f.incident(time.Now().UTC())
-	i.Changes = []snapshot.Change{{At: i.Began.Add(time.Minute), Setting: "max", From: 262144, To: 524288}}
+	i.Changes = []snapshot.Changed{{At: i.Began.Add(time.Minute), Setting: "max", From: 262144, To: 524288, By: "ctkeeper apply --set max=524288"}}
 	i.Settings = map[string]int64{"max": 262144}
 	return i, i.ID == id, nil
 }

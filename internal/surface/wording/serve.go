@@ -11,6 +11,9 @@ var serveText = map[string]text{
 	"no_history": {
 		"make state_dir writable, or name another: incidents and curves end with the process",
 		"rendez state_dir accessible en écriture, ou nommez-en un autre : incidents et courbes finissent avec le processus"},
+	"history_damaged": {
+		"sqlite3 may get more out of it (.recover); delete it when it is not needed",
+		"sqlite3 peut en tirer davantage (.recover) ; supprimez-le s'il n'est plus utile"},
 	"history_head":         {"time\tpeak count\theld\tmax\trefused\tevicted", "date\tcompte maximal\tretenus\tmax\trefusés\tévincés"},
 	"history_no_incidents": {"no incident in this time", "aucun incident sur cette période"},
 	"history_ongoing":      {"ongoing", "en cours"},

@@ -40,7 +40,7 @@ function sources(i) {
 
 function done(i) {
   $('done').replaceChildren(...((i.changes || []).length
-    ? [element('ul', {}, ...i.changes.map((c) => element('li', { textContent: say('changed', { time: clock(c.at), setting: c.setting, from: count(c.from), to: count(c.to) }) })))]
+    ? [element('ul', {}, ...i.changes.map((c) => element('li', { textContent: say('changed', { time: clock(c.at), setting: c.setting, from: count(c.from), to: count(c.to) }) + (c.by ? ` · ${c.by}` : '') })))]
     : [note(say('nothing_done'))]));
 }
 
