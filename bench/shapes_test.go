@@ -59,6 +59,8 @@ type truth struct {
 	// begin is when the first packet was due; recorded are the flows that a recorder saw meanwhile.
 	begin    time.Time
 	recorded []flow.Record
+	// late is by how much packets came too late at most: then the load was less than it should have been.
+	late time.Duration
 	// watch is told of every batch, what the kernel made of it, and the count then.
 	watch func(batch [][]byte, reports []oracle.Report, count int64)
 }
@@ -274,6 +276,7 @@ func (s shape) send(t *testing.T, k *oracle.Kernel, conn *ctnetlink.Conn, w *wor
 			raw := append([]byte(nil), ip...)
 			batch = append(batch, raw)
 			out.packets = append(out.packets, sent{now, raw})
+			out.late = max(out.late, time.Duration(now-at))
 		}
 		if len(batch) == 0 {
 			time.Sleep(time.Millisecond)
