@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,7 +42,7 @@ func TestPlan(t *testing.T) {
 	}
 	for i := range all {
 		p := &all[i]
-		p.program, p.within, p.workload = program, t.TempDir(), p.read(t, scale*p.longer)
+		p.program, p.dir, p.workload = program, t.TempDir(), p.read(t, scale*p.longer)
 	}
 	t.Run("record", func(t *testing.T) {
 		lab.Share(t)
@@ -59,7 +61,7 @@ func TestPlan(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("\n| shape | week's peak | max then | chosen | what it sets | peak it says | kernel's peak at 1.3 × | refused | evicted | broken, said | seen | memory, said | seen | over the old max |\n|%s\n%s", strings.Repeat("---|", 14), &rows)
+	t.Logf("\n| shape | week's peak | max then | chosen | what it sets | peak it says | kernel's peak at 1.3 × | refused | evicted | broken, said | seen | memory, said | seen | over the old max | late |\n|%s\n%s", strings.Repeat("---|", 15), &rows)
 }
 
 // groups are the shapes that are driven while the machine is held, a few minutes each: others wait for it.
@@ -86,12 +88,13 @@ type planning struct {
 	// longer is how many times half a minute a week takes.
 	longer float64
 
-	program     string
-	within, dir string // of the record: where it may be, and is
-	workload    workload.Workload
-	peak        int64 // of the week
-	machine     *lab.Machine
-	limit       int64 // max before the plan
+	program  string
+	dir      string // of the record
+	workload workload.Workload
+	peak     int64      // of the week
+	pace     [][2]int64 // at which it was recorded
+	machine  *lab.Machine
+	limit    int64 // max before the plan
 }
 
 // roomy are plans with memory to spare.
@@ -147,53 +150,41 @@ func weekOf(w *workload.Workload, load float64) workload.Workload {
 	return out
 }
 
-// tardy is how late packets may come, as a share of the week: later, its load was another.
-const tardy = 0.02
-
-// inTime drives until the packets came in time, a few times at most.
-func (p *planning) inTime(t *testing.T, drive func() driven) (out driven) {
-	for range attempts {
-		if out = drive(); float64(out.late) <= tardy*float64(p.workload.Duration) {
-			return out
-		}
-		t.Logf("%v late, of %v: once more", out.late, p.workload.Duration)
-	}
-	t.Errorf("packets came up to %v late: this machine is too busy", out.late)
-	return out
-}
-
 // record records the week beside others.
 func (p *planning) record(t *testing.T) {
 	t.Parallel()
-	p.peak = p.inTime(t, func() driven {
-		dir, err := os.MkdirTemp(p.within, "record")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.dir = dir
-		return p.drive(t, 1, nil, func(k *oracle.Kernel) (stop func()) { return recordInto(t, k.Namespace(), p.dir) })
-	}).peak
+	before := p.drive(t, 1, nil, func(k *oracle.Kernel) (stop func()) { return recordInto(t, k.Namespace(), p.dir) })
+	p.peak, p.pace = before.peak, before.pace
+}
+
+// due is when a packet is due that would have been due at a time: at the pace at which the week was recorded, so that
+// a machine that was busy then does not make the load of the drive a greater one beside it.
+func (p *planning) due(at int64) int64 {
+	i, _ := slices.BinarySearchFunc(p.pace, at, func(a [2]int64, at int64) int { return cmp.Compare(a[0], at) })
+	if i == 0 || i == len(p.pace) {
+		return at + p.pace[min(i, len(p.pace)-1)][1] - p.pace[min(i, len(p.pace)-1)][0]
+	}
+	a, b := p.pace[i-1], p.pace[i]
+	return a[1] + (at-a[0])*(b[1]-a[1])/max(b[0]-a[0], 1)
 }
 
 // hold plans for the shape and holds the plan to the kernel.
 func (p *planning) hold(t *testing.T, machine *lab.Machine, rows *strings.Builder) {
 	p.machine, p.limit = machine, max(p.peak*21/20, 512)
 	var made plan.Plan
-	after := p.inTime(t, func() driven {
-		return p.drive(t, growth, func(k *oracle.Kernel) {
-			if p.bound { // the table is as large as the record may have needed
-				p.resize(t, 1<<20)
-				now := p.plan(t, k)
-				p.limit = int64(now.Measured.Alternatives[0].Peak.High) * 21 / 20
-			}
-			p.resize(t, p.limit)
-			made = p.plan(t, k)
-			p.apply(t, k, &made)
-		}, nil)
-	})
+	after := p.drive(t, growth, func(k *oracle.Kernel) {
+		if p.bound { // the table is as large as the record may have needed
+			p.resize(t, 1<<20)
+			now := p.plan(t, k)
+			p.limit = int64(now.Measured.Alternatives[0].Peak.High) * 21 / 20
+		}
+		p.resize(t, p.limit)
+		made = p.plan(t, k)
+		p.apply(t, k, &made)
+	}, nil)
 	a := made.Measured.Chosen()
-	fmt.Fprintf(rows, "| %s | %d | %d | %s | %s | %d…%d | %d | %d | %d | %d…%d | %d | %.2f MB | %.2f MB | %d |\n", p.label, p.peak, p.limit, a.Name, sets(&made), a.Peak.Low, a.Peak.High,
-		after.peak, after.refused, after.evicted, a.Broken.Low, a.Broken.High, after.broken, float64(a.Memory)/1e6, float64(after.memory)/1e6, max(after.peak-p.limit, 0))
+	fmt.Fprintf(rows, "| %s | %d | %d | %s | %s | %d…%d | %d | %d | %d | %d…%d | %d | %.2f MB | %.2f MB | %d | %.1f s |\n", p.label, p.peak, p.limit, a.Name, sets(&made), a.Peak.Low, a.Peak.High,
+		after.peak, after.refused, after.evicted, a.Broken.Low, a.Broken.High, after.broken, float64(a.Memory)/1e6, float64(after.memory)/1e6, max(after.peak-p.limit, 0), after.late.Seconds())
 	if !a.Fits {
 		t.Errorf("what is chosen does not fit: %+v", a)
 	}
@@ -333,12 +324,13 @@ func (p *planning) drive(t *testing.T, load float64, ready func(*oracle.Kernel),
 	}
 	defer conn.Close()
 	traffic := weekOf(&p.workload, load)
-	if load != 1 {
-		traffic.Seed++ // not the recorded connections again
-	}
 	drops, evictions := counters(t, conn)
 	out := driven{flows: map[uint64]*life{}, decoder: packet.NewDecoder(packet.Options{}), slab: slab(t), alone: os.Getenv("CTKEEPER_BENCH") != ""}
 	out.least = out.slab
+	if p.pace != nil {
+		traffic.Seed++ // not the recorded connections again
+		out.due = p.due
+	}
 	out.watch = func(batch [][]byte, reports []oracle.Report, count int64) { out.look(t, batch, reports, count) }
 	stop := func() {}
 	if beside != nil {

@@ -59,7 +59,11 @@ type truth struct {
 	// begin is when the first packet was due; recorded are the flows that a recorder saw meanwhile.
 	begin    time.Time
 	recorded []flow.Record
-	// late is by how much packets came too late at most: then the load was less than it should have been.
+	// pace is when packets were due, and when they came, a point for each batch; due, where it is set, is when they
+	// are due instead.
+	pace [][2]int64
+	due  func(at int64) int64
+	// late is by how much they came too late at most.
 	late time.Duration
 	// watch is told of every batch, what the kernel made of it, and the count then.
 	watch func(batch [][]byte, reports []oracle.Report, count int64)
@@ -270,13 +274,20 @@ func (s shape) send(t *testing.T, k *oracle.Kernel, conn *ctnetlink.Conn, w *wor
 	var batch [][]byte
 	reports := make([]oracle.Report, 200)
 	last := int64(out.before)
+	due := out.due
+	if due == nil {
+		due = func(at int64) int64 { return at }
+	}
 	for ok {
 		batch = batch[:0]
-		for now := int64(time.Since(begin)); ok && at <= now && len(batch) < len(reports); at, ip, ok = g.Next() {
+		for now := int64(time.Since(begin)); ok && due(at) <= now && len(batch) < len(reports); at, ip, ok = g.Next() {
 			raw := append([]byte(nil), ip...)
 			batch = append(batch, raw)
 			out.packets = append(out.packets, sent{now, raw})
-			out.late = max(out.late, time.Duration(now-at))
+			out.late = max(out.late, time.Duration(now-due(at)))
+			if len(batch) == 1 {
+				out.pace = append(out.pace, [2]int64{at, now})
+			}
 		}
 		if len(batch) == 0 {
 			time.Sleep(time.Millisecond)
