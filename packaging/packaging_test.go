@@ -2,8 +2,8 @@
 package packaging_test
 
 import (
-	"net/http"
-	"net/http/httptest"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,9 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"ctkeeper/internal/conntrack/snapshot"
 	"ctkeeper/internal/surface/exporter"
 )
 
@@ -39,25 +37,83 @@ func TestAlertRules(t *testing.T) {
 	}
 }
 
-// TestAlertsUseMetricsThatExist: a renamed metric must not silence an alert.
-func TestAlertsUseMetricsThatExist(t *testing.T) {
-	rules, err := os.ReadFile("alerts.yaml")
+// TestMetricsThatAreUsedExist: a renamed metric must not silence an alert or empty a panel.
+func TestMetricsThatAreUsedExist(t *testing.T) {
+	all, err := exporter.Metrics()
 	if err != nil {
 		t.Fatal(err)
 	}
-	full := 5.0
-	w := snapshot.Watch{At: time.Now(), Started: time.Now(), Namespaces: []snapshot.Watched{{Name: "host", Last: snapshot.Sample{Max: 5}, Flows: &snapshot.Flows{},
-		Totals: map[string]uint64{"chain_toolong": 1}, Forecast: &snapshot.Forecast{Full: &full}}}}
-	rec := httptest.NewRecorder()
-	exporter.Handler(func() snapshot.Watch { return w }, exporter.Options{}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	names := regexp.MustCompile(`ctkeeper_\w+`).FindAllString(string(rules), -1)
-	if len(names) < 8 {
-		t.Fatalf("only %d metrics in the rules", len(names))
+	exported := map[string]bool{}
+	for _, m := range all {
+		exported[m.Name] = true
 	}
-	for _, name := range names {
-		if !strings.Contains(rec.Body.String(), "\n"+name+"{") && !strings.Contains(rec.Body.String(), "\n"+name+" ") {
-			t.Errorf("alerts.yaml uses %s, which is not exported", name)
+	for file, least := range map[string]int{"alerts.yaml": 8, "dashboard.json": 20} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
+		names := regexp.MustCompile(`ctkeeper_\w+`).FindAllString(string(text), -1)
+		if len(names) < least {
+			t.Errorf("only %d metrics in %s", len(names), file)
+		}
+		for _, name := range names {
+			if !exported[name] {
+				t.Errorf("%s uses %s, which is not exported", file, name)
+			}
+		}
+	}
+}
+
+// TestDashboard: panels do not overlap, and Prometheus reads every query of theirs.
+func TestDashboard(t *testing.T) {
+	promtool := tool(t, "promtool", "prometheus")
+	text, err := os.ReadFile("dashboard.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		UID    string
+		Panels []struct {
+			Title, Description string
+			GridPos            struct{ X, Y, W, H int }
+			Targets            []struct{ Expr string }
+		}
+		Annotations struct{ List []struct{ Expr string } }
+	}
+	if err := json.Unmarshal(text, &d); err != nil || d.UID == "" || len(d.Panels) < 10 {
+		t.Fatalf("%d panels, %v", len(d.Panels), err)
+	}
+	rules := "groups:\n- name: dashboard\n  rules:\n"
+	rule := func(expr string) {
+		rules += fmt.Sprintf("  - {record: 'r:%d', expr: %q}\n", len(rules), strings.ReplaceAll(expr, "$", ""))
+	}
+	taken := map[[2]int]string{}
+	for _, p := range d.Panels {
+		if p.Description == "" || len(p.Targets) == 0 {
+			t.Errorf("%q says or asks nothing", p.Title)
+		}
+		for x := range p.GridPos.W {
+			for y := range p.GridPos.H {
+				at := [2]int{p.GridPos.X + x, p.GridPos.Y + y}
+				if other := taken[at]; other != "" || at[0] >= 24 {
+					t.Fatalf("%q lies over %q or outside", p.Title, other)
+				}
+				taken[at] = p.Title
+			}
+		}
+		for _, q := range p.Targets {
+			rule(q.Expr)
+		}
+	}
+	for _, a := range d.Annotations.List {
+		rule(a.Expr)
+	}
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(path, []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(promtool, "check", "rules", path).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s\n%s", err, out, rules)
 	}
 }
 

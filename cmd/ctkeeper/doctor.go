@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +15,7 @@ import (
 	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/snapshot"
 	"ctkeeper/internal/host/collect"
+	"ctkeeper/internal/host/history"
 	"ctkeeper/internal/surface/wording"
 )
 
@@ -20,17 +25,23 @@ source, the cause, and the cure as commands of ctkeeper and as plain sysctl line
 Exit code: 0 all well, 1 warning, 2 critical, 3 unknown or error.`
 
 func newDoctor(a *app) *cobra.Command {
-	return checking(&cobra.Command{
+	var past pastFlags
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Is conntrack the problem? Verdict, evidence, cause, cure",
 		Long:  doctorLong,
 		Example: `  ctkeeper doctor
   ctkeeper doctor --netns all --format json
+  ctkeeper doctor --since 24h
   ctkeeper doctor --from ./bundle`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.format != "text" && a.format != "json" {
 				return usageError{fmt.Errorf("doctor --format %s: text or json", a.format)}
+			}
+			since, err := past.check(a.from)
+			if err != nil {
+				return usageError{err}
 			}
 			s, err := a.snapshot(cmd.Context(), collect.Options{Tracking: true})
 			if err != nil {
@@ -39,9 +50,60 @@ func newDoctor(a *app) *cobra.Command {
 			if a.netns != "" && a.netns != "all" {
 				s.Log.Groups = logOf(s)
 			}
+			if since > 0 {
+				a.recallIncidents(cmd.Context(), &s, filepath.Join(past.stateDir, "history.db"), since)
+			}
 			return a.doctor(s)
 		},
-	})
+	}
+	cmd.Flags().StringVar(&past.since, "since", "", "tell of incidents that ctkeeper serve kept too, as far back as this `DURATION`: 90m, 24h, 30d")
+	cmd.Flags().StringVar(&past.stateDir, "state-dir", defaultServeConfig().StateDir, "`DIR` of the history")
+	return checking(cmd)
+}
+
+// pastFlags say how far back the doctor looks, and where.
+type pastFlags struct{ since, stateDir string }
+
+// check is the time that is asked for; 0 is none.
+func (o pastFlags) check(from string) (time.Duration, error) {
+	if o.since == "" {
+		return 0, nil
+	}
+	if from != "" {
+		return 0, errors.New("--since reads this host's history: not with --from")
+	}
+	since, err := parseSince(o.since)
+	if err != nil {
+		return 0, fmt.Errorf("--since %w", err)
+	}
+	return since, nil
+}
+
+// maxIncidents bounds how many the doctor reads.
+const maxIncidents = 10000
+
+// recallIncidents puts the daemon's incidents into the snapshot. A history that is not there is named as missing.
+func (a *app) recallIncidents(ctx context.Context, s *snapshot.Snapshot, path string, since time.Duration) {
+	all, err := incidentsOf(ctx, path, since)
+	if err != nil {
+		s.Missing = append(s.Missing, snapshot.Missing{Source: path, Why: err.Error(), Code: "history_none"})
+	}
+	for _, i := range all {
+		if a.netns == "" || a.netns == "all" || slices.ContainsFunc(s.Namespaces, func(n snapshot.Namespace) bool { return n.Name == i.Namespace }) {
+			s.Incidents = append(s.Incidents, i)
+		}
+	}
+}
+
+// incidentsOf reads what began since.
+func incidentsOf(ctx context.Context, path string, since time.Duration) (all []snapshot.Incident, err error) {
+	db, _, err := history.Open(path, history.Options{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	now := time.Now()
+	return db.Incidents(ctx, now.Add(-since), now, maxIncidents)
 }
 
 // logOf leaves out the messages about other namespaces than those that were asked for.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,7 +21,7 @@ func newMan(a *app) *cobra.Command {
 			"  ctkeeper man --dir /usr/local/share/man/man8",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if dir != "" {
-				return writeManPages(cmd.Root(), dir)
+				return errors.Join(writeManPages(cmd.Root(), dir), writeReferencePages(dir))
 			}
 			target, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
@@ -29,7 +30,7 @@ func newMan(a *app) *cobra.Command {
 			return manPage(a.out, target)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "write a page for every command into this directory")
+	cmd.Flags().StringVar(&dir, "dir", "", "write a page for every command, and for configuration and metrics, into this directory")
 	return cmd
 }
 

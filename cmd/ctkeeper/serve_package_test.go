@@ -1,7 +1,9 @@
 package main
 
 import (
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -14,12 +16,9 @@ import (
 // TestPackagedConfiguration: the file that packages install says nothing, and what it shows as defaults are
 // all keys with the values that they have.
 func TestPackagedConfiguration(t *testing.T) {
-	text, err := os.ReadFile("../../packaging/ctkeeper.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown := regexp.MustCompile(`(?m)^#(\w)`).ReplaceAllString(string(text), "$1")
-	for what, yaml := range map[string]string{"as it is": string(text), "with all that it shows": shown} {
+	text := exampleConfig
+	shown := regexp.MustCompile(`(?m)^#(\w)`).ReplaceAllString(text, "$1")
+	for what, yaml := range map[string]string{"as it is": text, "with all that it shows": shown} {
 		path := filepath.Join(t.TempDir(), "ctkeeper.yaml")
 		if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
 			t.Fatal(err)
@@ -42,8 +41,31 @@ func TestPackagedConfiguration(t *testing.T) {
 		if key == "" {
 			continue
 		}
-		if !strings.Contains(string(text), "\n#"+key+":") {
-			t.Errorf("packaging/ctkeeper.yaml does not show %s", key)
+		if !strings.Contains(text, "\n#"+key+":") {
+			t.Errorf("ctkeeper.yaml does not show %s", key)
+		}
+	}
+}
+
+// TestReferencePages: the pages for configuration and metrics name every key and every metric, and groff reads
+// them without a word where it is installed.
+func TestReferencePages(t *testing.T) {
+	dir := t.TempDir()
+	var errs strings.Builder
+	if code := run([]string{"man", "--dir", dir}, streams{nil, io.Discard, &errs}); code != 0 {
+		t.Fatal(errs.String())
+	}
+	for file, want := range map[string]string{"ctkeeper.yaml.5": "cpu_budget: 1%", "ctkeeper-metrics.7": `ctkeeper_insert_failed_total{namespace}`} {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: no %q, %v", file, want, err)
+		}
+		groff, err := exec.LookPath("groff")
+		if err != nil {
+			continue
+		}
+		if out, err := exec.Command(groff, "-K", "utf8", "-man", "-ww", "-z", "-Tutf8", filepath.Join(dir, file)).CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: %v\n%s", file, err, out)
 		}
 	}
 }

@@ -18,7 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"ctkeeper/internal/conntrack/rank"
 	"ctkeeper/internal/conntrack/snapshot"
+	"ctkeeper/internal/host/history"
 	"ctkeeper/internal/lab"
 )
 
@@ -258,6 +260,45 @@ func TestHistoryWithoutADaemon(t *testing.T) {
 	}
 	if code := run([]string{"history", "--since", "soon"}, streams{nil, io.Discard, &errs}); code != 2 {
 		t.Errorf("--since soon: exit %d", code)
+	}
+}
+
+// TestDoctorSince: what the daemon kept of a full table is told, in both languages, and its absence is named.
+func TestDoctorSince(t *testing.T) {
+	dir := t.TempDir()
+	db, _, err := history.Open(filepath.Join(dir, "history.db"), history.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now().Add(-2 * time.Hour).UTC()
+	db.Incident(snapshot.Incident{ID: "a", Namespace: "gone", Began: began, Ended: began.Add(90 * time.Second), Refused: 1234, EarlyDrops: 5, Before: 900, Peak: 1000, Max: 1000,
+		Sources: []rank.Row{{Key: "192.0.2.7", Count: 800}}, Changes: []snapshot.Changed{{At: began, Setting: "max", From: 1000, To: 2000, By: "ctkeeper apply"}}})
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	doctor := func(args ...string) string {
+		var out, errs bytes.Buffer
+		run(append([]string{"doctor", "--state-dir", dir}, args...), streams{nil, &out, &errs}) // the code is the host's
+		return out.String() + errs.String()
+	}
+	for _, c := range []struct {
+		args, want []string
+	}{
+		{[]string{"--since", "3h"}, []string{"1,234 packets refused and 5 flows evicted in 1 incident", "by ctkeeper apply", `"code": "ev_incident_source"`}},
+		{[]string{"--since", "3h", "--lang", "fr"}, []string{"paquets refusés et 5 flux évincés en 1 incident"}},
+		{[]string{"--since", "3h", "--state-dir", dir + "/none"}, []string{"no such file or directory"}},
+		{[]string{"--since", "soon"}, []string{"no duration"}},
+		{[]string{"--since", "1h", "--from", dir}, []string{"not with --from"}},
+	} {
+		got := doctor(append(c.args, "--format", "json")...)
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%v: no %q in\n%s", c.args, want, got)
+			}
+		}
+	}
+	if got := doctor("--since", "1h"); strings.Contains(got, "1,234") {
+		t.Errorf("it tells of what is older:\n%s", got)
 	}
 }
 

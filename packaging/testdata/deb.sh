@@ -5,6 +5,8 @@ dpkg -i /tmp/one >/dev/null
 echo "installed: $(ctkeeper version | cut -d' ' -f2) $(said)"
 ctkeeper serve --check
 test -e /usr/share/man/man8/ctkeeper-serve.8.gz
+test -e /usr/share/man/man7/ctkeeper-metrics.7.gz
+test -e /usr/share/man/man5/ctkeeper.yaml.5.gz
 echo 'interval: 2s' >>/etc/ctkeeper/ctkeeper.yaml
 dpkg -i /tmp/two >/dev/null
 echo "upgraded: $(ctkeeper version | cut -d' ' -f2) $(tail -n 1 /etc/ctkeeper/ctkeeper.yaml); $(said)"

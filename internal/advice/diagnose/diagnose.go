@@ -27,7 +27,7 @@ func Diagnose(s snapshot.Snapshot) Report {
 		r.Namespaces = append(r.Namespaces, v.summary())
 		r.Findings = append(r.Findings, v.findings()...)
 	}
-	r.Findings = append(r.Findings, h.findings()...)
+	r.Findings = h.remember(append(r.Findings, h.findings()...))
 	order(r.Findings)
 	h.judge(&r)
 	return r

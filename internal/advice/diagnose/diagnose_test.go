@@ -119,6 +119,13 @@ var cases = map[string]struct {
 	"logged just now in another namespace": {func(s *snapshot.Snapshot, n *snapshot.Namespace) {
 		logged(s, snapshot.LogTableFull, 4026532246, taken)
 	}, want{"table_was_full", "warning", []string{"table_was_full"}, nil}},
+	"refused while the daemon watched": {func(s *snapshot.Snapshot, n *snapshot.Namespace) {
+		s.Incidents = []snapshot.Incident{{Namespace: n.Name, Began: taken.Add(-time.Hour), Ended: taken.Add(-50 * time.Minute), Refused: 7, Peak: 262144, Max: 262144,
+			Changes: []snapshot.Changed{{Setting: "max", From: 262144, To: 524288, By: "ctkeeper apply"}}}, {Namespace: n.Name, PeakPressure: 0.95}}
+	}, want{"table_was_full", "warning", []string{"table_was_full"}, nil}},
+	"under pressure while the daemon watched": {func(s *snapshot.Snapshot, n *snapshot.Namespace) {
+		s.Incidents = []snapshot.Incident{{Namespace: n.Name, Began: taken.Add(-time.Hour), PeakPressure: 0.95}}
+	}, want{"healthy", "ok", nil, nil}},
 	"logged before the last boot": {func(s *snapshot.Snapshot, n *snapshot.Namespace) {
 		logged(s, snapshot.LogTableFull, 0, taken.Add(-time.Hour))
 		s.Log.Groups[0].SinceBoot = ptr(false)

@@ -98,6 +98,10 @@ func (r Redactor) Snapshot(s Snapshot) Snapshot {
 		}
 		s.Programs[i].Args = args
 	}
+	s.Incidents = append([]Incident(nil), s.Incidents...)
+	for i := range s.Incidents {
+		s.Incidents[i] = r.Incident(s.Incidents[i])
+	}
 	s.Limits = r.limits(s.Limits)
 	return s
 }

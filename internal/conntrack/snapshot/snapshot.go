@@ -27,8 +27,10 @@ type Snapshot struct {
 	Files []File `json:"files,omitempty"`
 	// Programs are the running programs that write conntrack settings themselves.
 	Programs []Program `json:"programs,omitempty"`
-	Redacted bool      `json:"redacted,omitempty"`
-	Missing  []Missing `json:"missing,omitempty"`
+	// Incidents are what the daemon kept of earlier times, newest first; only where they were asked for.
+	Incidents []Incident `json:"incidents,omitempty"`
+	Redacted  bool       `json:"redacted,omitempty"`
+	Missing   []Missing  `json:"missing,omitempty"`
 }
 
 // Source says where the snapshot came from.

@@ -94,7 +94,7 @@ func (e *emitter) self(w *snapshot.Watch, version string) {
 	e.set(gauge("open_files", "Files that ctkeeper itself holds open."), float64(w.OpenFiles))
 	e.set(gauge("table_read_cpu_seconds", "CPU time of the last reading of all tables."), w.TableCost)
 	e.set(gauge("table_read_interval_seconds", "How often the CPU budget lets tables be read."), w.TableEvery)
-	for _, what := range []string{"samples", "tables", "log", "history"} {
+	for _, what := range []string{"samples", "tables", "log", "history", "past"} {
 		e.set(counter("lost_total", "What ctkeeper itself could not read or keep.", "what"), float64(w.Lost[what]), what)
 	}
 	for _, kind := range []snapshot.LogKind{snapshot.LogTableFull, snapshot.LogExpectFull, snapshot.LogConntrackOther} {

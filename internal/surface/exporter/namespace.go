@@ -3,6 +3,7 @@ package exporter
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,23 +22,26 @@ func fullest(all []snapshot.Watched) []snapshot.Watched {
 	}
 	times := map[string]int{}
 	for i := range out {
+		out[i].Name = label(out[i].Name)
 		times[out[i].Name]++
 	}
 	for i := range out {
 		if times[out[i].Name] > 1 {
-			out[i].Name += "@" + uitoa(out[i].Inode)
+			out[i].Name += "@" + strconv.FormatUint(out[i].Inode, 10)
 		}
 	}
 	return out
 }
 
-func uitoa(n uint64) string {
-	b := []byte{}
-	for ; n > 0 || len(b) == 0; n /= 10 {
-		b = append(b, byte('0'+n%10))
+// maxLabel bounds a name's length in bytes.
+const maxLabel = 128
+
+// label makes a value that Prometheus takes of a name, which may be any bytes.
+func label(name string) string {
+	if len(name) > maxLabel {
+		name = name[:maxLabel]
 	}
-	slices.Reverse(b)
-	return string(b)
+	return strings.ToValidUTF8(name, "\uFFFD")
 }
 
 // kernelCounters are the kernel's own, by metric, with what they count.
@@ -51,30 +55,35 @@ var kernelCounters = []struct{ key, name, help string }{ //nolint:gochecknogloba
 	{"invalid", "invalid_total", "Packets that belong to no flow."},
 	{"found", "found_total", "Look-ups that found a flow; zero on kernels since 4.9."},
 	{"insert", "insert_total", "Flows inserted; on recent kernels those made through ctnetlink only."},
+	{"ignore", "ignore_total", "Packets that needed no tracking; not counted since 5.10 or so."},
+	{"searched", "searched_total", "Entries looked at in hash chains; on old kernels only."},
+	{"new", "new_total", "Flows added; on old kernels only."},
+	{"delete", "delete_total", "Flows deleted; on old kernels only."},
+	{"delete_list", "delete_list_total", "Flows put on the dying list; on old kernels only."},
 	{"error", "icmp_error_total", "ICMP errors that could not be attached to a flow."},
 }
 
 // namespace is one namespace's metrics.
 func (e *emitter) namespace(w *snapshot.Watched, now time.Time) {
-	const label = "namespace"
+	const by = "namespace"
 	ns, last := w.Name, w.Last
-	e.set(gauge("flows", "Flows in the table (nf_conntrack_count).", label), float64(last.Count), ns)
-	e.set(gauge("flows_max", "The table's limit (nf_conntrack_max).", label), float64(last.Max), ns)
-	e.set(gauge("buckets", "Buckets of the hash table.", label), float64(w.Buckets), ns)
+	e.set(gauge("flows", "Flows in the table (nf_conntrack_count).", by), float64(last.Count), ns)
+	e.set(gauge("flows_max", "The table's limit (nf_conntrack_max).", by), float64(last.Max), ns)
+	e.set(gauge("buckets", "Buckets of the hash table.", by), float64(w.Buckets), ns)
 	for _, c := range kernelCounters {
 		if v, ok := w.Totals[c.key]; ok {
-			e.set(counter(c.name, c.help, label), float64(v), ns)
+			e.set(counter(c.name, c.help, by), float64(v), ns)
 		}
 	}
-	e.set(counter("refused_total", "Packets that the full table refused, since the watching began.", label), float64(w.Refused), ns)
+	e.set(counter("refused_total", "Packets that the full table refused, since the watching began.", by), float64(w.Refused), ns)
 	if w.Expectations != nil {
-		e.set(gauge("expectations", "Expected flows (the expectation table).", label), float64(*w.Expectations), ns)
+		e.set(gauge("expectations", "Expected flows (the expectation table).", by), float64(*w.Expectations), ns)
 	}
 	incident := 0.0
 	if w.Incident != nil {
 		incident = 1
 	}
-	e.set(gauge("incident", "1 while packets are refused or pressure is over the threshold.", label), incident, ns)
+	e.set(gauge("incident", "1 while packets are refused or pressure is over the threshold.", by), incident, ns)
 	e.table(w, now)
 	e.forecast(w)
 	e.settings(w)

@@ -71,6 +71,30 @@ var diagnoseEvidenceText = map[string]text{
 		"ce noyau ne dit pas lequel des {value} espaces de noms réseau",
 	},
 	"ev_log_more": {"and {value:count} more network namespaces", "et {value:count} autres espaces de noms réseau"},
+	"ev_incidents": {
+		"{value:count} packets refused and {evicted:count} flows evicted in {n:count} {n:plural|incident|incidents}",
+		"{value:count} paquets refusés et {evicted:count} flux évincés en {n:count} {n:plural|incident|incidents}",
+	},
+	"ev_incident": {
+		"the last began {began} and lasted {seconds:seconds}: {value:count} refused, {before:count} flows a minute before, peak {peak:count} of {max:count}",
+		"le dernier a commencé {began} et duré {seconds:seconds} : {value:count} refusés, {before:count} flux une minute avant, pointe {peak:count} sur {max:count}",
+	},
+	"ev_incident_open": {
+		"the last began {began} and goes on: {value:count} refused, {before:count} flows a minute before, peak {peak:count} of {max:count}",
+		"le dernier a commencé {began} et dure encore : {value:count} refusés, {before:count} flux une minute avant, pointe {peak:count} sur {max:count}",
+	},
+	"ev_incident_source": {
+		"most flows in it were of {source}: {value:count}",
+		"la plupart de ses flux étaient de {source} : {value:count}",
+	},
+	"ev_incident_change": {
+		"meanwhile, at {at}, {setting} was set from {from} to {value}",
+		"entre-temps, à {at}, {setting} est passé de {from} à {value}",
+	},
+	"ev_incident_change_by": {
+		"meanwhile, at {at}, {setting} was set from {from} to {value} by {by}",
+		"entre-temps, à {at}, {setting} est passé de {from} à {value} par {by}",
+	},
 	"ev_log_suppressed": {
 		"{value:count} network warnings of any kind were suppressed: no count of refused packets",
 		"{value:count} avertissements réseau de toute sorte ont été tus : ce n’est pas un compte de paquets refusés",
