@@ -20,7 +20,7 @@ import (
 // TestServeConfined: the daemon that root starts by hand gives up what it does not need, and goes on seeing what
 // comes after: namespaces that only a process holds, incidents for a webhook, a renewed configuration.
 func TestServeConfined(t *testing.T) {
-	told := make(chan string, 10)
+	told := make(chan string, 1000)
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		told <- string(b)
@@ -62,13 +62,13 @@ func TestServeConfined(t *testing.T) {
 	if text := d.get(t, "/api/v1/findings"); strings.Contains(text, "confinement of ctkeeper") {
 		t.Errorf("not confined: %s", regexp.MustCompile(`.{200}confinement.{200}`).FindString(text))
 	}
-	select {
-	case body := <-told:
-		if !strings.Contains(body, space.Name) {
-			t.Errorf("told: %s", body)
+	for limit, mine := time.After(20*time.Second), false; !mine; { // other tests' tables have incidents too
+		select {
+		case body := <-told:
+			mine = strings.Contains(body, space.Name)
+		case <-limit:
+			t.Fatal("the webhook was not told")
 		}
-	case <-time.After(20 * time.Second):
-		t.Error("the webhook was not told")
 	}
 	// What was given up does not come back.
 	for _, more := range []string{"token_file: " + t.TempDir() + "/token\n", "webhooks: [{url: 'http://127.0.0.1:9'}]\n"} {
