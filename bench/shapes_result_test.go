@@ -14,13 +14,15 @@ const shapesFile = "results/shapes.md"
 const shapesHead = `# Twelve shapes of traffic: the running kernel and the replay
 
 Each shape of ../testdata/shapes is sent through the running kernel for about a minute, gaps and timeouts shortened alike, while it is
-recorded, and is replayed: the same packets, and the flow record. The collector's phase is that of the first reap that was seen; where none
-was, the prediction is an interval over the phases. Refused: the kernel draws which flow is evicted, so that the number scatters.
+recorded, and is replayed: the same packets, and the flow record. What the prediction takes from the kernel of its collector: the moment of the
+first reap that was seen; where none was, nothing: the prediction is then an interval over the phases. A reading of any table on the machine collects
+too: where others read, all falls of the count that were seen ("reaps") stand in the place of the collector's pace. Refused: the kernel draws which flow is evicted,
+so that the number scatters.
 
     CTKEEPER_BENCH=1 go test ./bench -run TestShapes -v -timeout 60m      (rewrites this file, a row for each shape that was run)
 
-| shape | packets | flows made | kernel's peak | predicted | error | from the record | refused | predicted | runs | commit |
-|---|---|---|---|---|---|---|---|---|---|---|
+| shape | packets | flows made | kernel's peak | predicted | error | from the record | refused | predicted | collector | runs | commit |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 `
 
 // keepShape puts a shape's row into the file, in the shapes' order; try is how many runs it took.

@@ -55,7 +55,9 @@ type truth struct {
 	evicted uint64
 	// reaped is when the count fell of itself for the first time, by more than packets explain; 0: never.
 	reaped int64
-	before int // flows in the table at the beginning
+	reaps  []int64 // all such falls
+	every  bool    // the prediction follows all of them, not the collector's pace
+	before int     // flows in the table at the beginning
 	// begin is when the first packet was due; recorded are the flows that a recorder saw meanwhile.
 	begin    time.Time
 	recorded []flow.Record
@@ -83,7 +85,7 @@ func TestShapes(t *testing.T) {
 	for _, s := range all {
 		t.Run(s.name, func(t *testing.T) { s.compare(t, scale, &rows) })
 	}
-	t.Logf("\n| shape | packets | flows made | kernel's peak | predicted | error | from the record | refused | predicted |\n|---|---|---|---|---|---|---|---|---|\n%s", &rows)
+	t.Logf("\n| shape | packets | flows made | kernel's peak | predicted | error | from the record | refused | predicted | collector |\n|---|---|---|---|---|---|---|---|---|---|\n%s", &rows)
 }
 
 // compare runs one shape and holds the prediction to the kernel.
@@ -120,13 +122,36 @@ func (s shape) compare(t *testing.T, scale float64, rows *strings.Builder) {
 
 const attempts = 4
 
-// once runs the shape and returns its row, and what was wrong.
+// once runs the shape and returns its row, and what was wrong. Where the collector alone does not explain the kernel's
+// count, somebody may have read a table: then every fall that was seen is put in the place of the collector.
 func (s shape) once(t *testing.T, w *workload.Workload) (row, fault string) {
 	k := s.run(t, w)
+	row, fault = s.judge(&k)
+	if fault != "" && len(k.reaps) > 1 {
+		t.Logf("by the first reap: %s", fault)
+		k.every = true
+		row, fault = s.judge(&k)
+	}
+	return row, fault
+}
+
+// aligned says what the prediction takes from the kernel of the collector's work.
+func (k *truth) aligned() string {
+	switch {
+	case k.every:
+		return fmt.Sprintf("%d reaps", len(k.reaps))
+	case k.reaped != 0:
+		return "first reap"
+	}
+	return "any phase"
+}
+
+// judge predicts and compares.
+func (s shape) judge(k *truth) (row, fault string) {
 	low, high := math.MaxInt, 0
 	var results []replay.Result
-	for _, phase := range s.phases(&k) {
-		r := s.predict(&k, phase, k.packetsFrom())
+	for _, phase := range s.phases(k) {
+		r := s.predict(k, phase, k.packetsFrom())
 		low, high = min(low, r.Peak), max(high, r.Peak)
 		results = append(results, r)
 	}
@@ -137,8 +162,9 @@ func (s shape) once(t *testing.T, w *workload.Workload) (row, fault string) {
 		predicted = fmt.Sprintf("%d…%d", low, high)
 		off = max(float64(low)/float64(k.peak)-1, 1-float64(high)/float64(k.peak), 0)
 	}
-	least, most := s.bounds(&k)
-	row = fmt.Sprintf("| %s | %d | %d | %d | %s | %.1f %% | %d…%d | %d | %d |\n", s.name, len(k.packets), r.Counters.New, k.peak, predicted, 100*off, least, most, k.refused, r.Counters.Refused)
+	least, most := s.bounds(k)
+	row = fmt.Sprintf("| %s | %d | %d | %d | %s | %.1f %% | %d…%d | %d | %d | %s |\n", s.name, len(k.packets), r.Counters.New, k.peak, predicted, 100*off, least, most, k.refused,
+		r.Counters.Refused, k.aligned())
 	if math.Abs(off) > 0.02 {
 		fault = fmt.Sprintf("the kernel's peak was %d, predicted %s", k.peak, predicted)
 	}
@@ -153,9 +179,15 @@ func (s shape) once(t *testing.T, w *workload.Workload) (row, fault string) {
 	return row, fault
 }
 
+// never is later than any shape lasts.
+const never = int64(time.Hour)
+
 // phases are when the collector's first pass may have come: where the kernel was seen to reap, then.
 // Otherwise any time is possible, its pace being set by other namespaces too.
 func (s shape) phases(k *truth) []int64 {
+	if k.every {
+		return []int64{never}
+	}
 	if k.reaped != 0 {
 		return []int64{k.reaped - k.packets[0].at}
 	}
@@ -199,11 +231,15 @@ func (k *truth) packetsFrom() source {
 func (s shape) predict(k *truth, phase int64, from source) replay.Result {
 	first := from.begin + k.packets[0].at
 	var p *replay.Player
+	reads := k.reaps
 	d := packet.NewDecoder(packet.Options{Checksums: true})
 	for at, raw, ok := from.next(); ok; at, raw, ok = from.next() {
 		if p == nil {
 			p = replay.New(replay.Options{Variants: []replay.Variant{{Profile: model.Linux618(), Settings: s.modelSettings()}}, GCPhase: max(phase+first-at, 1)})
 			load(p, k.before, at)
+		}
+		for ; k.every && len(reads) > 0 && from.begin+reads[0] <= at; reads = reads[1:] {
+			p.Read(from.begin + reads[0])
 		}
 		var pk packet.Packet
 		d.IP(at, raw, &pk)
@@ -296,8 +332,10 @@ func (s shape) send(t *testing.T, k *oracle.Kernel, conn *ctnetlink.Conn, w *wor
 		}
 		n := count(t, conn, false)
 		// Packets of a batch end few flows by themselves: a fall beyond the batch is the collector's.
-		if out.reaped == 0 && last-n > int64(len(batch))+5 {
-			out.reaped = int64(time.Since(begin))
+		if last-n > int64(len(batch))+5 {
+			if out.reaps = append(out.reaps, int64(time.Since(begin))); out.reaped == 0 {
+				out.reaped = out.reaps[0]
+			}
 		}
 		last = n
 		out.peak = max(out.peak, n)

@@ -55,6 +55,8 @@ type replayOptions struct {
 	// for a time.
 	live            bool
 	window, forward time.Duration
+	// readEvery is how often somebody reads the table; 0: nobody does.
+	readEvery time.Duration
 	// together lets flow records begin with the captures.
 	together bool
 }
@@ -74,8 +76,8 @@ func newReplay(a *app) *cobra.Command {
 			switch {
 			case len(args)+len(o.workloads) == 0 && !o.live:
 				return usageError{errors.New("replay needs a source: a capture, a flow record, a snapshot, - for standard input, --workload or --live")}
-			case o.window < 0 || o.forward <= 0:
-				return usageError{errors.New("--window and --forward are times above 0")}
+			case o.window < 0 || o.forward <= 0 || o.readEvery < 0:
+				return usageError{errors.New("--window, --forward and --read-every are times above 0")}
 			}
 			return nil
 		},
@@ -91,6 +93,7 @@ func newReplay(a *app) *cobra.Command {
 	f.BoolVar(&o.live, "live", false, "carry this host's table forward, beside the other sources or alone")
 	f.DurationVar(&o.window, "window", 10*time.Second, "time between the two readings of --live that measure its traffic")
 	f.DurationVar(&o.forward, "forward", 10*time.Minute, "for how long a table is carried forward")
+	f.DurationVar(&o.readEvery, "read-every", 0, "somebody reads the table this often (a monitor, an exporter): the kernel then collects what expired")
 	f.BoolVar(&o.together, "together", false, "let flow records begin when the captures do, whatever their dates")
 	f.StringSliceVar(&o.helpers, "helper", nil, "attach `NAME[=PORT]` to new flows to its port, as a rule would: ftp, pptp; repeated")
 	f.StringVar(&o.kernel, "kernel", "", "kernel to model, with its default settings: 5.10, 6.1, 6.12, 6.18 or any release (default: this host's)")
@@ -125,6 +128,7 @@ type playback struct {
 	frame       *capture.Frame // the one being played
 	packets     int64
 	first, now  int64
+	nextRead    int64
 	until       int64 // that time passes to when no packet comes
 	wallNS      int64
 	unknownLink map[packet.Link]int64
@@ -250,6 +254,12 @@ func (p *playback) packet(frame *capture.Frame, at int64) error {
 	if p.observe != nil {
 		p.observe(p.now, &pk)
 		return nil
+	}
+	for p.options.readEvery > 0 && p.now >= p.nextRead {
+		if p.nextRead > 0 {
+			p.player.Read(p.nextRead)
+		}
+		p.nextRead = max(p.nextRead, p.now) + int64(p.options.readEvery)
 	}
 	p.player.Packet(p.now, &pk)
 	return p.traceErr

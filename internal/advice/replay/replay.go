@@ -83,6 +83,12 @@ func (p *Player) Packet(at int64, pk *packet.Packet) {
 	}
 }
 
+// reading marks, among packets, that somebody reads the table.
+const reading packet.Kind = 0xff
+
+// Read lets somebody read the tables at a moment: what expired is collected then.
+func (p *Player) Read(at int64) { p.Packet(at, &packet.Packet{Kind: reading}) }
+
 // Pass lets time pass up to a moment at which no packet comes.
 func (p *Player) Pass(at int64) { p.Packet(at, &packet.Packet{}) }
 

@@ -58,8 +58,10 @@ func (r *run) step(at int64, p *packet.Packet) model.Verdict {
 	if at > r.now {
 		r.advance(at)
 	}
-	if p.Kind == 0 { // time alone
-		r.m.Advance(r.now)
+	if p.Kind == 0 || p.Kind == reading { // time alone
+		if r.m.Advance(r.now); p.Kind == reading {
+			r.m.Read(r.now)
+		}
 		r.note(0)
 		return model.Verdict{}
 	}

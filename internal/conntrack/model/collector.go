@@ -147,6 +147,20 @@ func (m *Model) oldPass(at int64) {
 	g.next = at + gcOldPause
 }
 
+// Read takes out what expired, as a reading of any namespace's table does.
+func (m *Model) Read(now int64) {
+	m.now = max(m.now, now)
+	for i := 0; i < len(m.index.slots); {
+		s := m.index.slots[i]
+		if s == 0 || m.arena.track(uint32(s)-1).deadline > m.now {
+			i++
+			continue
+		}
+		f := uint32(s) - 1 // another may move into its slot
+		m.remove(f, Expired, m.arena.track(f).deadline)
+	}
+}
+
 // Load puts a flow into the table that came from elsewhere, such as a ctnetlink dump: its timer ends at
 // deadline. The reply tuple may be any other than the original's inverse.
 func (m *Model) Load(orig, reply packet.Tuple, status flow.Status, state flow.State, created, deadline int64) bool {
