@@ -50,6 +50,7 @@ type follower struct {
 	args       []string
 	cpu        []time.Duration
 	seen, lost int
+	said       string // all that it told at the end
 }
 
 // run follows n new flows in a namespace of its own, and returns how fast they were made.
@@ -89,8 +90,9 @@ func (f *follower) run(t *testing.T, n int) (perSecond float64) {
 	if !said.Scan() {
 		t.Fatalf("%s says nothing", f.name)
 	}
-	if _, err := fmt.Sscan(said.Text(), &f.seen, &f.lost); err != nil {
-		t.Fatalf("%s: %q: %v", f.name, said.Text(), err)
+	f.said = said.Text()
+	if _, err := fmt.Sscan(f.said, &f.seen, &f.lost); err != nil {
+		t.Fatalf("%s: %q: %v", f.name, f.said, err)
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
