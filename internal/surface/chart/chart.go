@@ -15,6 +15,8 @@ type Chart struct {
 	Series []Series
 	// Limits are horizontal lines, such as max.
 	Limits []Limit
+	// NoLegend leaves out the curves' names: another chart beside this one has them.
+	NoLegend bool
 	// Width and Height are in pixels.
 	Width, Height int
 	// Y and X write the axes' figures.
@@ -181,6 +183,9 @@ func (c *Chart) curve(b canvas, f *frame, i int) {
 // legend lays the names out in rows.
 func (c *Chart) legend() [][]int {
 	var rows [][]int
+	if c.NoLegend {
+		return nil
+	}
 	used := c.Width
 	for i, s := range c.Series {
 		w := legendWidth(s.Name)

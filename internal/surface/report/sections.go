@@ -11,10 +11,14 @@ import (
 	"ctkeeper/internal/surface/wording"
 )
 
+// fewSeries: with more curves than that, the first chart alone names them.
+const fewSeries = 8
+
 // charts draws the curves, wide and narrow: a phone shows the narrow ones.
 func (p *page) charts() {
 	fmt.Fprintf(p, "<h2>%s</h2>\n", p.say("report_curves"))
-	for _, c := range Charts(p.d) {
+	for i, c := range Charts(p.d) {
+		c.NoLegend = i > 0 && len(c.Series) > fewSeries
 		for _, size := range []struct {
 			class         string
 			width, height int
