@@ -150,14 +150,12 @@ func (m *Model) oldPass(at int64) {
 // Read takes out what expired, as a reading of any namespace's table does.
 func (m *Model) Read(now int64) {
 	m.now = max(m.now, now)
-	for i := 0; i < len(m.index.slots); {
-		s := m.index.slots[i]
-		if s == 0 || m.arena.track(uint32(s)-1).deadline > m.now {
-			i++
-			continue
+	for place := range m.index.places() {
+		if s := m.index.at(place); s != 0 {
+			if f := uint32(s) - 1; m.arena.track(f).deadline <= m.now {
+				m.remove(f, Expired, m.arena.track(f).deadline)
+			}
 		}
-		f := uint32(s) - 1 // another may move into its slot
-		m.remove(f, Expired, m.arena.track(f).deadline)
 	}
 }
 
