@@ -16,7 +16,8 @@ const shapesHead = `# Twelve shapes of traffic: the running kernel and the repla
 Each shape of ../testdata/shapes is sent through the running kernel for about a minute, gaps and timeouts shortened alike, while it is
 recorded, and is replayed: the same packets, and the flow record. What the prediction takes from the kernel of its collector: the moment of the
 first reap that was seen; where none was, nothing: the prediction is then an interval over the phases. A reading of any table on the machine collects
-too: where others read, all falls of the count that were seen ("reaps") stand in the place of the collector's pace. Refused: the kernel draws which flow is evicted,
+too: where others read, their walks through the table ("readers", the collector's among them) are taken from the kernel, when and how far, in the place
+of the collector's pace; never how many flows they took. Refused: the kernel draws which flow is evicted,
 so that the number scatters.
 
     CTKEEPER_BENCH=1 go test ./bench -run TestShapes -v -timeout 60m      (rewrites this file, a row for each shape that was run)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,9 +56,9 @@ type truth struct {
 	evicted uint64
 	// reaped is when the count fell of itself for the first time, by more than packets explain; 0: never.
 	reaped int64
-	reaps  []int64 // all such falls
-	every  bool    // the prediction follows all of them, not the collector's pace
-	before int     // flows in the table at the beginning
+	reaps  []reap // all such falls, and those that are told from what the packets made
+	every  bool   // the prediction follows all of them, not the collector's pace
+	before int    // flows in the table at the beginning
 	// begin is when the first packet was due; recorded are the flows that a recorder saw meanwhile.
 	begin    time.Time
 	recorded []flow.Record
@@ -139,7 +140,13 @@ func (s shape) once(t *testing.T, w *workload.Workload) (row, fault string) {
 func (k *truth) aligned() string {
 	switch {
 	case k.every:
-		return fmt.Sprintf("%d reaps", len(k.reaps))
+		walks := 0
+		for _, r := range k.walks() {
+			if r.to == 1 {
+				walks++
+			}
+		}
+		return fmt.Sprintf("%d readers", walks)
 	case k.reaped != 0:
 		return "first reap"
 	}
@@ -231,15 +238,15 @@ func (k *truth) packetsFrom() source {
 func (s shape) predict(k *truth, phase int64, from source) replay.Result {
 	first := from.begin + k.packets[0].at
 	var p *replay.Player
-	reads, shift := k.reaps, phase-never
+	reads, shift := k.walks(), phase-never
 	d := packet.NewDecoder(packet.Options{Checksums: true})
 	for at, raw, ok := from.next(); ok; at, raw, ok = from.next() {
 		if p == nil {
 			p = replay.New(replay.Options{Variants: []replay.Variant{{Profile: model.Linux618(), Settings: s.modelSettings()}}, GCPhase: max(phase+first-at, 1)})
 			load(p, k.before, at)
 		}
-		for ; k.every && len(reads) > 0 && from.begin+reads[0]+shift <= at; reads = reads[1:] {
-			p.Read(from.begin + reads[0] + shift)
+		for ; k.every && len(reads) > 0 && from.begin+reads[0].at+shift <= at; reads = reads[1:] {
+			p.Read(from.begin+reads[0].at+shift, reads[0].from, reads[0].to)
 		}
 		var pk packet.Packet
 		d.IP(at, raw, &pk)
@@ -301,6 +308,36 @@ func (s shape) run(t *testing.T, w *workload.Workload) truth {
 	return out
 }
 
+// reap is when flows were seen to go that no packet ended: how many, and the share of the table that the walk that took
+// them went through then.
+type reap struct {
+	at             int64
+	gone, from, to float64
+}
+
+// lull is a time without a reap that ends a walk through the table.
+const lull = int64(time.Second)
+
+// walks puts the reaps together that one walk through the table made, by the collector or by a reader. How far it was at
+// each moment is told by the share of its flows that were gone.
+func (k *truth) walks() []reap {
+	out := slices.Clone(k.reaps)
+	for i := 0; i < len(out); {
+		end, all := i, 0.0
+		for ; end < len(out) && (end == i || out[end].at-out[end-1].at < lull); end++ {
+			all += out[end].gone
+		}
+		for done := 0.0; i < end; i++ {
+			out[i].from = done / all
+			done += out[i].gone
+			if out[i].to = done / all; i == end-1 {
+				out[i].to = 1
+			}
+		}
+	}
+	return out
+}
+
 // seen are the addresses and ports of the flows that were made.
 type seen map[[12]byte]struct{}
 
@@ -332,7 +369,7 @@ func (s shape) send(t *testing.T, k *oracle.Kernel, conn *ctnetlink.Conn, w *wor
 	at, ip, ok := g.Next()
 	var batch [][]byte
 	reports := make([]oracle.Report, 200)
-	known, gone := seen{}, int64(0)
+	known := seen{}
 	last := int64(out.before)
 	due := out.due
 	if due == nil {
@@ -356,12 +393,11 @@ func (s shape) send(t *testing.T, k *oracle.Kernel, conn *ctnetlink.Conn, w *wor
 		}
 		n := count(t, conn, false)
 		fell := last - n
-		gone = max(gone+fell+known.made(batch, reports), 0)
-		if s.room == 0 && gone > 5 || fell > int64(len(batch))+5 {
-			gone = 0
-			if out.reaps = append(out.reaps, int64(time.Since(begin))); out.reaped == 0 {
-				out.reaped = out.reaps[0]
-			}
+		if out.reaped == 0 && fell > int64(len(batch))+5 {
+			out.reaped = int64(time.Since(begin))
+		}
+		if gone := fell + known.made(batch, reports); gone > 0 && s.room == 0 {
+			out.reaps = append(out.reaps, reap{at: int64(time.Since(begin)), gone: float64(gone)})
 		}
 		last = n
 		out.peak = max(out.peak, n)

@@ -257,7 +257,7 @@ func (p *playback) packet(frame *capture.Frame, at int64) error {
 	}
 	for p.options.readEvery > 0 && p.now >= p.nextRead {
 		if p.nextRead > 0 {
-			p.player.Read(p.nextRead)
+			p.player.Read(p.nextRead, 0, 1)
 		}
 		p.nextRead = max(p.nextRead, p.now) + int64(p.options.readEvery)
 	}

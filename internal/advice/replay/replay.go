@@ -86,8 +86,14 @@ func (p *Player) Packet(at int64, pk *packet.Packet) {
 // reading marks, among packets, that somebody reads the table.
 const reading packet.Kind = 0xff
 
-// Read lets somebody read the tables at a moment: what expired is collected then.
-func (p *Player) Read(at int64) { p.Packet(at, &packet.Packet{Kind: reading}) }
+// wholeTable is the share of a table that a reading packet calls all of it.
+const wholeTable = 1 << 30
+
+// Read lets somebody read the tables at a moment, or a part of them between two shares, as a slow reader does: what
+// expired there is collected then. 0 and 1 are the whole.
+func (p *Player) Read(at int64, from, to float64) {
+	p.Packet(at, &packet.Packet{Kind: reading, TCP: packet.TCP{Seq: uint32(from * wholeTable), End: uint32(to * wholeTable)}})
+}
 
 // Pass lets time pass up to a moment at which no packet comes.
 func (p *Player) Pass(at int64) { p.Packet(at, &packet.Packet{}) }

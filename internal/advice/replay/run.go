@@ -60,7 +60,7 @@ func (r *run) step(at int64, p *packet.Packet) model.Verdict {
 	}
 	if p.Kind == 0 || p.Kind == reading { // time alone
 		if r.m.Advance(r.now); p.Kind == reading {
-			r.m.Read(r.now)
+			r.m.Read(r.now, float64(p.TCP.Seq)/wholeTable, float64(p.TCP.End)/wholeTable)
 		}
 		r.note(0)
 		return model.Verdict{}

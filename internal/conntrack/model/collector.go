@@ -147,10 +147,12 @@ func (m *Model) oldPass(at int64) {
 	g.next = at + gcOldPause
 }
 
-// Read takes out what expired, as a reading of any namespace's table does.
-func (m *Model) Read(now int64) {
+// Read takes out what expired, as a reading of any namespace's table does as it walks through the hash: of the part
+// between two shares of it. 0 and 1 are the whole.
+func (m *Model) Read(now int64, from, to float64) {
 	m.now = max(m.now, now)
-	for place := range m.index.places() {
+	all := float64(m.index.places())
+	for place := uint32(from * all); place < uint32(to*all); place++ {
 		if s := m.index.at(place); s != 0 {
 			if f := uint32(s) - 1; m.arena.track(f).deadline <= m.now {
 				m.remove(f, Expired, m.arena.track(f).deadline)
