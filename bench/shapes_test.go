@@ -315,13 +315,25 @@ type reap struct {
 	gone, from, to float64
 }
 
+// look is the time over which the flows that went are added up: within it a count may be read before its flows are made.
+const look = int64(50 * time.Millisecond)
+
+// went notes flows that went without a packet.
+func (k *truth) went(at int64, gone float64) {
+	if n := len(k.reaps); n == 0 || k.reaps[n-1].at/look != at/look {
+		k.reaps = append(k.reaps, reap{})
+	}
+	last := &k.reaps[len(k.reaps)-1]
+	last.at, last.gone = at, last.gone+gone
+}
+
 // lull is a time without a reap that ends a walk through the table.
 const lull = int64(time.Second)
 
 // walks puts the reaps together that one walk through the table made, by the collector or by a reader. How far it was at
 // each moment is told by the share of its flows that were gone.
 func (k *truth) walks() []reap {
-	out := slices.Clone(k.reaps)
+	out := slices.DeleteFunc(slices.Clone(k.reaps), func(r reap) bool { return r.gone < 3 })
 	for i := 0; i < len(out); {
 		end, all := i, 0.0
 		for ; end < len(out) && (end == i || out[end].at-out[end-1].at < lull); end++ {
@@ -396,8 +408,8 @@ func (s shape) send(t *testing.T, k *oracle.Kernel, conn *ctnetlink.Conn, w *wor
 		if out.reaped == 0 && fell > int64(len(batch))+5 {
 			out.reaped = int64(time.Since(begin))
 		}
-		if gone := fell + known.made(batch, reports); gone > 0 && s.room == 0 {
-			out.reaps = append(out.reaps, reap{at: int64(time.Since(begin)), gone: float64(gone)})
+		if s.room == 0 {
+			out.went(int64(time.Since(begin)), float64(fell+known.made(batch, reports)))
 		}
 		last = n
 		out.peak = max(out.peak, n)
