@@ -205,8 +205,21 @@ func (s shape) phases(k *truth) []int64 {
 	return all
 }
 
+// running is the profile of the kernel that the test runs on.
+func running() model.Profile {
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		panic(err)
+	}
+	profile, ok := model.ForKernel(strings.TrimSpace(string(release)))
+	if !ok {
+		panic("no profile for kernel " + string(release))
+	}
+	return profile
+}
+
 func (s shape) modelSettings() model.Settings {
-	set := model.Defaults(model.Linux618())
+	set := model.Defaults(running())
 	set.Checksum = true
 	for name, v := range s.settings {
 		if err := set.Set(name, v); err != nil {
@@ -242,7 +255,7 @@ func (s shape) predict(k *truth, phase int64, from source) replay.Result {
 	d := packet.NewDecoder(packet.Options{Checksums: true})
 	for at, raw, ok := from.next(); ok; at, raw, ok = from.next() {
 		if p == nil {
-			p = replay.New(replay.Options{Variants: []replay.Variant{{Profile: model.Linux618(), Settings: s.modelSettings()}}, GCPhase: max(phase+first-at, 1)})
+			p = replay.New(replay.Options{Variants: []replay.Variant{{Profile: running(), Settings: s.modelSettings()}}, GCPhase: max(phase+first-at, 1)})
 			load(p, k.before, at)
 		}
 		for ; k.every && len(reads) > 0 && from.begin+reads[0].at+shift <= at; reads = reads[1:] {
