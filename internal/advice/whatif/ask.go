@@ -20,7 +20,7 @@ type Question struct {
 	Now, Then model.Settings
 	// Measured are the counts of this time; without any the record has no scale but its share.
 	Measured []snapshot.Sample
-	// MostPackets bounds the work: of a day with more, a part is played. 0 means 3 million.
+	// MostPackets bounds the work: of a day with more, a part is played. 0 means 1.5 million.
 	MostPackets int64
 }
 
@@ -89,7 +89,7 @@ const steps = 288
 // Ask plays the day. It ends early, with the context's error, when the context does.
 func (d *Day) Ask(ctx context.Context, q Question) (Answer, error) {
 	if q.MostPackets <= 0 {
-		q.MostPackets = 3e6
+		q.MostPackets = 1.5e6
 	}
 	turns := d.turns(&q)
 	if n := d.cost(&q, turns); n > q.MostPackets {

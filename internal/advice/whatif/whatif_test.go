@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -200,4 +202,47 @@ func TestAskEnds(t *testing.T) {
 	if _, err := d.Ask(ctx, q); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+}
+
+// BenchmarkAsk asks of as many flows as the daemon keeps, all of them long-lived, under a timeout that forgets them
+// again and again: what an answer costs at the most, and how high the heap rises.
+func BenchmarkAsk(b *testing.B) {
+	now := model.Defaults(model.Linux618())
+	then := now
+	if err := then.Set("tcp_timeout_established", 60); err != nil {
+		b.Fatal(err)
+	}
+	d := whatif.NewDay(40000)
+	for i := range 40000 {
+		rec := flow.Record{Start: begin.Add(time.Duration(i%3600) * time.Second), Ended: flow.EndOpen, Family: flow.IPv4, Assured: true, States: []flow.State{flow.TCPEstablished}, At: []time.Duration{0},
+			Busy: []flow.Stretch{{Until: time.Hour, Gap: 5 * time.Minute}, {Until: 10 * time.Hour, Gap: 20 * time.Minute}}, Orig: flow.Tuple{SrcPort: uint16(i), DstPort: uint16(i >> 16), Proto: flow.TCP}}
+		d.Add(&rec, record.SampleHash(&rec.Orig))
+	}
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	before, most := m.HeapAlloc, uint64(0)
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(20 * time.Millisecond):
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				most = max(most, m.HeapAlloc)
+			}
+		}
+	})
+	for b.Loop() {
+		a, err := d.Ask(b.Context(), whatif.Question{From: begin, To: begin.Add(24 * time.Hour), Profile: model.Linux618(), Now: now, Then: then})
+		if err != nil || a.Flows == 0 {
+			b.Fatal(a.Flows, err)
+		}
+	}
+	close(done)
+	watching.Wait()
+	b.ReportMetric(float64(most-before)/(1<<20), "MiB-heap")
 }
