@@ -20,7 +20,7 @@ type decoder struct {
 
 // decode fills fl from the attributes after nfgenmsg. What is not wanted is skipped.
 func (d *decoder) decode(b []byte, family uint8, fl *flow.Flow) error {
-	fl.Reset()
+	empty(fl)
 	fl.Family = flow.Family(family)
 	d.at = bodyStart
 	for len(b) >= attrLen {

@@ -125,6 +125,25 @@ func TestDecodeEncodeIdentity(t *testing.T) {
 	})
 }
 
+// TestShortcutsAreTaken: of the tuples that nearly every flow has none is walked, and each gives what a walk gives.
+func TestShortcutsAreTaken(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := genTuple(t, rapid.SampledFrom([]flow.Family{flow.IPv4, flow.IPv6}).Draw(t, "family"), rapid.SampledFrom([]flow.Proto{flow.TCP, flow.UDP, flow.SCTP}).Draw(t, "proto"))
+		v := appendTuple(nil, attrTupleOrig, &want, &flow.Flow{}, 0, flow.ZoneOrig)[attrLen:]
+		var got flow.Tuple
+		if !portsTuple(v, &got) || got != want {
+			t.Fatalf("%+v gives %+v", want, got)
+		}
+		at := rapid.IntRange(0, len(v)-1).Draw(t, "at")
+		v[at] ^= rapid.Byte().Draw(t, "changed")
+		var changed, walked flow.Tuple
+		d := decoder{want: flow.AllFields}
+		if portsTuple(v, &changed) && (d.walkTuple(attrTupleOrig, v, &flow.Flow{}, &walked, flow.ZoneOrig) != nil || changed != walked) {
+			t.Fatalf("byte %d changed: at once %+v, walked %+v", at, changed, walked)
+		}
+	})
+}
+
 func TestUnknownAttributesAreKept(t *testing.T) {
 	fl := flow.Flow{Family: flow.IPv4, Orig: flow.Tuple{Src: netip.MustParseAddr("1.2.3.4"), Dst: netip.MustParseAddr("5.6.7.8"), Proto: flow.TCP}}
 	b := appendFlow(nil, &fl, flow.AllFields)
@@ -166,9 +185,12 @@ func FuzzDecode(f *testing.F) {
 	for _, s := range seeds() {
 		f.Add(s, uint8(2))
 	}
+	f.Add(appendTuple(nil, attrTupleOrig, &flow.Tuple{Src: netip.MustParseAddr("::1"), Dst: netip.MustParseAddr("::2"), Proto: flow.UDP}, &flow.Flow{}, 0, flow.ZoneOrig)[attrLen:], uint8(10))
+	f.Add(appendProtoInfo(nil, &flow.Flow{State: flow.TCPClose}, flow.HasState|flow.HasProtoInfo)[attrLen:], uint8(2))
 	f.Fuzz(func(t *testing.T, b []byte, family uint8) {
 		d := decoder{want: flow.AllFields}
 		var fl, again flow.Flow
+		shortcuts(t, b, family)
 		if d.decode(b, family, &fl) != nil {
 			return
 		}
@@ -180,6 +202,27 @@ func FuzzDecode(f *testing.F) {
 		}
 		compare(t, &fl, &again)
 	})
+}
+
+// shortcuts checks that what is taken in at once is what the walk over the attributes gives.
+func shortcuts(t *testing.T, b []byte, family uint8) {
+	t.Helper()
+	var at, walked flow.Tuple
+	d := decoder{want: flow.AllFields}
+	if portsTuple(b, &at) && (d.walkTuple(attrTupleOrig, b, &flow.Flow{}, &walked, flow.ZoneOrig) != nil || at != walked) {
+		t.Fatalf("at once %+v, walked %+v", at, walked)
+	}
+	var all, some flow.Flow
+	if d.tcpInfo(b, &some) && (d.walkInfo(b, &all) != nil || all.State != some.State || all.TCP != some.TCP || all.Present != some.Present) {
+		t.Fatalf("at once %+v, walked %+v", some, all)
+	}
+	if d.decode(b, family, &all) != nil {
+		return
+	}
+	d.want = flow.HasStatus | flow.HasState | flow.HasTimeout
+	if err := d.decode(b, family, &some); err != nil || all.Orig != some.Orig || all.State != some.State || all.Status != some.Status || all.Timeout != some.Timeout {
+		t.Fatalf("%v: all of it %+v, some of it %+v", err, all, some)
+	}
 }
 
 // compare checks what an encoded flow must keep. What the kernel never sends together (two families in
