@@ -80,7 +80,7 @@ func (o *flowChange) options(args []string) (flows.Options, error) {
 	if err != nil {
 		return out, err
 	}
-	out.Protect = []filter.Filter{safe}
+	out.Protect = safe
 	if out.Filter, err = o.selection.filter(args); err != nil {
 		return out, err
 	}
@@ -224,13 +224,16 @@ func (a *app) changePrint(doc changeDocument, retime bool) error {
 		say("change_kept", "n", c.Kept)
 	}
 	if c.How == flows.Flush {
-		say("change_flushed")
+		say("change_flushed", "n", c.ByDifference)
 	}
 	for reason, n := range c.Reasons {
 		say("change_reason", "reason", reason, "n", n)
 	}
 	if !c.Consistent {
 		say("change_inconsistent")
+	}
+	if c.How == flows.Flush {
+		say("change_top_first")
 	}
 	for _, r := range doc.Top {
 		fmt.Fprintf(a.out, "  %12s  %s\n", wording.Say(a.language(), message.New("replay_count", "n", r.Count)), r.Key)

@@ -14,14 +14,14 @@ import (
 // liveChange lets the live view retime and delete, with the commands' own protection.
 type liveChange struct {
 	table   *liveTable
-	protect filter.Filter
+	protect []filter.Filter
 }
 
 // errEverything guards against a filter that selects all flows: nothing in the view means that.
 var errEverything = errors.New("the filter selects every flow; nothing was changed")
 
 func (l *liveChange) options(a tui.Action, t *flowTable) flows.Options {
-	o := flows.Options{Filter: a.Filter, Protect: []filter.Filter{l.protect}, Timeouts: t.timeouts()}
+	o := flows.Options{Filter: a.Filter, Protect: l.protect, Timeouts: t.timeouts()}
 	o.Idle = o.Timeouts.Idle
 	if a.Timeout > 0 {
 		o.Timeout, o.Lengthen = &a.Timeout, true

@@ -56,8 +56,10 @@ type Counts struct {
 	Refused uint64 `json:"refused"` // by the kernel
 	// Reasons counts the refusals by the kernel's error.
 	Reasons map[string]uint64 `json:"reasons,omitempty"`
-	// How the flows were changed. Those of a flush were counted just before it: the kernel tells no number.
-	How How `json:"how,omitempty"`
+	How     How               `json:"how,omitempty"`
+	// ByDifference are those of Done that went in a flush, of which the kernel tells no number: what its count fell
+	// by meanwhile, flows that began or ended by themselves included.
+	ByDifference uint64 `json:"by_difference,omitempty"`
 	// Consistent: the table did not change its size while it was read, so that nothing was missed.
 	Consistent bool `json:"consistent"`
 }
@@ -87,13 +89,11 @@ type run struct {
 	begun  time.Time
 	sent   uint64
 	seen   seen
+	rest   bool // a flush may take what is left after the first flows
 }
 
 // Delete removes the flows that the options select.
 func Delete(ctx context.Context, o Options) (Counts, error) {
-	if c, done, err := deleteByFlush(ctx, o); done || err != nil {
-		return c, err
-	}
 	r := &run{o: o, act: func(ctx context.Context, c *ctnetlink.Conn, all iter.Seq[*flow.Flow], co ctnetlink.ChangeOptions) (ctnetlink.ChangeResult, error) {
 		return c.Delete(ctx, all, co)
 	}}
@@ -130,19 +130,32 @@ func (r *run) do(ctx context.Context) (c Counts, err error) {
 		return c, err
 	}
 	defer func() { err = errors.Join(err, r.write.Close()) }()
-	r.begun = time.Now()
+	r.begun, r.rest = time.Now(), r.flushable(ctx)
 	for range passes {
-		r.again()
-		result, err := r.read.Dump(ctx, ctnetlink.DumpOptions{Filter: r.o.Filter, Idle: r.o.Idle, Fields: wanted}, func(fl *flow.Flow) error { return r.take(ctx, fl) })
-		if err == nil {
-			err = r.flush(ctx)
+		err := r.pass(ctx)
+		if errors.Is(err, errManyLeft) {
+			if done, err := r.flushLeft(ctx); done || err != nil {
+				return r.counts, err
+			}
+			r.rest = false
+			err = r.pass(ctx)
 		}
-		r.counts.Consistent = result.Consistent
-		if err != nil || result.Consistent {
+		if err != nil || r.counts.Consistent {
 			return r.counts, err
 		}
 	}
 	return r.counts, nil
+}
+
+// pass goes through the table once.
+func (r *run) pass(ctx context.Context) error {
+	r.again()
+	result, err := r.read.Dump(ctx, ctnetlink.DumpOptions{Filter: r.o.Filter, Idle: r.o.Idle, Fields: wanted}, func(fl *flow.Flow) error { return r.take(ctx, fl) })
+	if err == nil {
+		err = r.flush(ctx)
+	}
+	r.counts.Consistent = result.Consistent
+	return err
 }
 
 // again begins a pass: what was done stays done, what was left alone is met and counted anew.
@@ -161,7 +174,7 @@ func (r *run) take(ctx context.Context, fl *flow.Flow) error {
 		return nil
 	}
 	r.counts.Matched++
-	if slices.ContainsFunc(r.o.Protect, func(f filter.Filter) bool { return !f.Rejects(fl, r.o.Idle) }) {
+	if r.o.protects(fl) {
 		r.counts.Protected++
 		return nil
 	}
@@ -183,7 +196,10 @@ func (r *run) take(ctx context.Context, fl *flow.Flow) error {
 	if len(r.batch) < r.size() {
 		return nil
 	}
-	return r.flush(ctx)
+	if err := r.flush(ctx); err != nil || !r.rest || r.counts.Done < flushFrom {
+		return err
+	}
+	return errManyLeft
 }
 
 // keep copies what a message needs of a flow into the batch.

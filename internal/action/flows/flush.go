@@ -3,74 +3,66 @@ package flows
 import (
 	"context"
 	"errors"
-	"slices"
 
-	"ctkeeper/internal/conntrack/filter"
-	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/host/ctnetlink"
 )
 
 // How tells in which way flows were changed.
 type How string
 
-// The ways: one message a flow, or the kernel's own filtered flush.
+// The ways: one message a flow, or the kernel's own filtered flush for all but the first.
 const (
 	OneByOne How = "one_by_one"
 	Flush    How = "flush"
 )
 
-// flushFrom is how many flows make a flush worth it: fewer are deleted soon, and counted more exactly.
+// flushFrom is how many flows are deleted one by one before a flush takes the rest: fewer are gone soon, are counted
+// exactly, and show where such flows come from.
 const flushFrom = 5000
 
-// errNotByFlush ends a reading: the flows have to be deleted one by one.
-var errNotByFlush = errors.New("not by a flush")
+// errManyLeft ends a reading: the flush may take what is left.
+var errManyLeft = errors.New("many flows are left")
 
-// deleteByFlush deletes through the kernel's own flush where it is proven to take these flows and no others,
-// where they are many, and where none of them is protected. Otherwise it does nothing and done is not set.
-func deleteByFlush(ctx context.Context, o Options) (c Counts, done bool, err error) {
-	if o.OneByOne || o.Limit > 0 || !ctnetlink.Flushable(o.Filter) {
-		return c, false, nil
-	}
-	conn, err := ctnetlink.Dial(ctnetlink.Options{})
-	if err != nil {
-		return c, false, err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	matched, err := unprotected(ctx, conn, o)
-	if errors.Is(err, errNotByFlush) || err == nil && matched < flushFrom {
-		return c, false, nil
-	}
-	if err != nil {
-		return c, false, err
-	}
-	proof, err := ctnetlink.ProveFlush(ctx, o.Filter)
-	if err != nil {
-		return c, false, ctx.Err() // a kernel that does not keep the filter is no error: one by one, then
-	}
-	if err := conn.Flush(ctx, proof); err != nil {
-		return c, false, err
-	}
-	c = Counts{Matched: matched, Done: matched, How: Flush, Consistent: true}
-	if o.Progress != nil {
-		o.Progress(c)
-	}
-	return c, true, nil
+// flushable reports whether a flush may take what the filter selects: the filter can be said in a flush, and it is
+// certain that nothing protected is selected. Reading all flows to find that out would cost more than a flush saves.
+func (r *run) flushable(ctx context.Context) bool {
+	return r.act != nil && r.target == nil && !r.o.OneByOne && r.o.Limit <= 0 && ctnetlink.Flushable(r.o.Filter) && noneProtected(ctx, r.read, r.o)
 }
 
-// unprotected counts what the filter selects. It ends with errNotByFlush at the first flow that may be
-// protected, and when the table was not read whole.
-func unprotected(ctx context.Context, conn *ctnetlink.Conn, o Options) (uint64, error) {
-	res, err := conn.Dump(ctx, ctnetlink.DumpOptions{Filter: o.Filter, Idle: o.Idle, Fields: wanted}, func(fl *flow.Flow) error {
-		if slices.ContainsFunc(o.Protect, func(f filter.Filter) bool { return !f.Rejects(fl, o.Idle) }) {
-			return errNotByFlush
-		}
-		if o.Touch != nil {
-			o.Touch(fl)
-		}
-		return nil
-	})
-	if err == nil && !res.Consistent {
-		err = errNotByFlush
+// flushLeft deletes what the filter still selects through the kernel's own flush. done is not set when the kernel
+// does not prove that it keeps the filter: nothing has happened then.
+func (r *run) flushLeft(ctx context.Context) (done bool, err error) {
+	proof, err := ctnetlink.ProveFlush(ctx, r.o.Filter)
+	if err != nil {
+		return false, ctx.Err() // no error: one by one, then
 	}
-	return res.Flows, err
+	before, err := r.count(ctx)
+	if err != nil {
+		return false, err
+	}
+	flushErr := r.write.Flush(ctx, proof)
+	after, err := r.count(ctx)
+	if err != nil {
+		return false, errors.Join(flushErr, err)
+	}
+	left := before - min(after, before)
+	r.counts.Matched += left
+	r.counts.Done += left
+	r.counts.ByDifference, r.counts.How, r.counts.Consistent = left, Flush, true
+	if r.o.Progress != nil {
+		r.o.Progress(r.counts)
+	}
+	return true, flushErr
+}
+
+// count is the kernel's count of the table.
+func (r *run) count(ctx context.Context) (uint64, error) {
+	st, err := r.write.Stats(ctx)
+	if err == nil && st.Count == nil {
+		err = errors.New("this kernel does not tell its count")
+	}
+	if err != nil {
+		return 0, err
+	}
+	return *st.Count, nil
 }

@@ -84,21 +84,8 @@ func (e *Exact) addAddr(t addrTerm) {
 	default:
 		ok = false
 	}
-	e.Whole = ok && e.Whole
-	if t.side != anySide {
-		e.addFamily(t.prefix.Addr())
-	}
-}
-
-// addFamily: an address of a family is in flows of that family only.
-func (e *Exact) addFamily(a netip.Addr) {
-	fam := flow.IPv4
-	if a.Is6() {
-		fam = flow.IPv6
-	}
-	if !set(&e.Family, fam) {
-		e.Whole = false
-	}
+	// An address of a family is in flows of that family only.
+	e.Whole = set(&e.Family, familyOf(t.prefix.Addr())) && ok && e.Whole
 }
 
 func (e *Exact) addPort(t portTerm) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sys/unix"
+
 	"ctkeeper/internal/conntrack/filter"
 	"ctkeeper/internal/conntrack/flow"
 )
@@ -33,8 +35,7 @@ func (c *Conn) Flush(ctx context.Context, p Proof) error {
 }
 
 func (c *Conn) flushOne(ctx context.Context, k kernelFilter) error {
-	const ack = 0x4 // NLM_F_ACK
-	return c.ask(ctx, "flush", subsysCT|msgDelete, ack, uint8(k.family), k.version(), k.append,
+	return c.ask(ctx, "flush", subsysCT|msgDelete, unix.NLM_F_ACK, uint8(k.family), k.version(), k.append,
 		func(header, []byte) error { return nil })
 }
 
@@ -79,7 +80,8 @@ func ProveFlush(ctx context.Context, f filter.Filter) (Proof, error) {
 	return Proof{parts}, nil
 }
 
-// tryFlush fills the calling thread's namespace with samples, flushes, and looks at what is left.
+// tryFlush fills the calling thread's namespace with samples, flushes, and looks at what is left. Each sample is
+// looked up by itself: a dump would walk the machine's whole hash table.
 func tryFlush(ctx context.Context, f filter.Filter, parts []kernelFilter) (err error) {
 	c, err := Dial(Options{})
 	if err != nil {
@@ -94,9 +96,13 @@ func tryFlush(ctx context.Context, f filter.Filter, parts []kernelFilter) (err e
 	if res.Done != res.Sent {
 		return fmt.Errorf("%d of %d samples could not be made", res.Sent-res.Done, res.Sent)
 	}
-	before, err := c.sampled(ctx)
-	if err != nil {
-		return err
+	var before []flow.Flow
+	for sample := range samples {
+		fl, there, err := c.lookup(ctx, sample)
+		if err != nil || !there {
+			return errors.Join(fmt.Errorf("sample %v is not there", sample.Orig), err)
+		}
+		before = append(before, fl)
 	}
 	if err := telling(f, before); err != nil {
 		return err
@@ -104,24 +110,35 @@ func tryFlush(ctx context.Context, f filter.Filter, parts []kernelFilter) (err e
 	if err := c.Flush(ctx, Proof{parts}); err != nil {
 		return err
 	}
-	after, err := c.sampled(ctx)
-	if err != nil {
-		return err
-	}
-	for tuple, fl := range before {
-		if _, there := after[tuple]; there == f.Match(&fl, nil) {
-			return fmt.Errorf("a flush by %q was wrong about %v", f, fl.Orig)
+	for i := range before {
+		_, there, err := c.lookup(ctx, &before[i])
+		if err != nil {
+			return err
+		}
+		if there == f.Match(&before[i], nil) {
+			return fmt.Errorf("a flush by %q was wrong about %v", f, before[i].Orig)
 		}
 	}
 	return nil
 }
 
-// sampled are the flows that are there.
-func (c *Conn) sampled(ctx context.Context) (map[flow.Tuple]flow.Flow, error) {
-	all := map[flow.Tuple]flow.Flow{}
-	_, err := c.Dump(ctx, DumpOptions{}, func(fl *flow.Flow) error {
-		all[fl.Orig] = fl.Clone()
-		return nil
-	})
-	return all, err
+// lookup asks for the flow with a tuple and zone.
+func (c *Conn) lookup(ctx context.Context, fl *flow.Flow) (found flow.Flow, there bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dec.want = flow.AllFields
+	// The answer says that more follow and none does; the acknowledgement that is asked for ends it.
+	err = c.ask(ctx, "look up", subsysCT|msgGet, unix.NLM_F_ACK, uint8(fl.Family), 0,
+		func(b []byte) []byte { return appendFlow(b, fl, flow.HasZone) },
+		func(h header, msg []byte) error {
+			if len(msg) < bodyStart {
+				return &DecodeError{What: "message without a body"}
+			}
+			there = true
+			return c.dec.decode(msg[bodyStart:], msg[headerLen], &found)
+		})
+	if errors.Is(err, unix.ENOENT) {
+		err = nil
+	}
+	return found, there, err
 }

@@ -106,12 +106,12 @@ func (w want) sample(n int, family flow.Family, proto flow.Proto, variant int) *
 
 // telling reports an error unless some sample keeps all that a filter asks for, and for each thing asked for
 // some sample misses that one alone: a kernel that ignores a part would else not be found out.
-func telling(f filter.Filter, samples map[flow.Tuple]flow.Flow) error {
+func telling(f filter.Filter, samples []flow.Flow) error {
 	e := f.Exact()
 	var missed uint64
 	whole := false
-	for _, fl := range samples {
-		switch m := missing(e, &fl); bits.OnesCount64(m) {
+	for i := range samples {
+		switch m := missing(e, &samples[i]); bits.OnesCount64(m) {
 		case 0:
 			whole = true
 		case 1:

@@ -21,7 +21,8 @@ var flowsChangeText = map[string]text{
 		"the table was resized again and again while it was read: some flows may have been missed; run it again",
 		"la table a été redimensionnée sans cesse pendant la lecture : des flux ont pu échapper ; recommencez"},
 	"change_flushed": {
-		"by the kernel's own flush, after a proof that this kernel keeps the filter: counted just before it",
-		"par la purge du noyau lui-même, après la preuve que ce noyau respecte le filtre : comptés juste avant"},
+		"{n:count} of them by the kernel's own flush, after a proof that this kernel keeps the filter; it tells no number: so much its count fell meanwhile",
+		"dont {n:count} par la purge du noyau lui-même, après la preuve que ce noyau respecte le filtre ; il n'en dit pas le nombre : son compte a baissé d'autant"},
+	"change_top_first": {"sources of those that went before the flush:", "sources de ceux partis avant la purge :"},
 	"change_progress": {"{done:count} done of {matched:count} found", "{done:count} faits sur {matched:count} trouvés"},
 }
