@@ -36,9 +36,8 @@ func TestActing(t *testing.T) {
 	}
 	room(t, a.flows/4*5) // beside what is made there is what was just deleted, and not yet freed
 	for range rounds {
-		a.delete("prefix", "src 10.0.0.0/24", flows.OneByOne, "-s", "10.0.0.0/24")
-		a.delete("mark", "mark 7", flows.Flush, "-m", "7")
-		a.flushAlone("mark 7")
+		a.delete("prefix", "src 10.0.0.0/24", "-s", "10.0.0.0/24")
+		a.delete("mark, read for protected flows", "mark 7", "-m", "7")
 		a.retime()
 		a.otherWriter()
 	}
@@ -48,8 +47,7 @@ func TestActing(t *testing.T) {
 		fmt.Fprintf(&b, "| %s | %.3f | %.2f × %s |\n", what, mine.Seconds(), float64(mine)/float64(peer), beside)
 	}
 	row("delete by prefix", "conntrack -D -s")
-	row("delete by mark", "conntrack -D -m")
-	row("flush by mark, proof included", "conntrack -D -m")
+	row("delete by mark, read for protected flows", "conntrack -D -m")
 	row("delete while another deletes, wall", "delete, wall")
 	beyond := a.median("retime") - a.median("dump")
 	fmt.Fprintf(&b, "| retime, the dump taken off | %.3f | %.2f µs a flow |\n", beyond.Seconds(), float64(beyond.Nanoseconds())/1000/float64(a.flows))
@@ -95,20 +93,19 @@ func (a *acting) measure(what string, fn func() error) {
 	a.times[what] = append(a.times[what], cpu(a.t)-start)
 }
 
-func (a *acting) delete(kind, text string, how flows.How, option, value string) {
+func (a *acting) delete(kind, text, option, value string) {
 	a.t.Helper()
 	a.fill()
 	safe, err := flows.Always(nil)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	o := flows.Options{Filter: a.parse(text), Protect: []filter.Filter{safe}}
 	var did flows.Counts
 	a.measure("delete by "+kind, func() (err error) {
-		did, err = flows.Delete(a.t.Context(), o)
+		did, err = flows.Delete(a.t.Context(), flows.Options{Filter: a.parse(text), Protect: safe})
 		return err
 	})
-	if did.How != how || did.Done == 0 || did.Done != did.Matched {
+	if did.How != flows.OneByOne || did.Done == 0 || did.Done != did.Matched {
 		a.t.Fatalf("%s: %+v", kind, did)
 	}
 	a.fill()
@@ -118,25 +115,6 @@ func (a *acting) delete(kind, text string, how flows.How, option, value string) 
 	}
 	peer := "conntrack -D " + option
 	a.times[peer] = append(a.times[peer], cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
-}
-
-// flushAlone is what the flush itself takes, without the reading that looks for protected flows.
-func (a *acting) flushAlone(text string) {
-	a.fill()
-	a.measure("flush by mark, proof included", func() error {
-		c, err := ctnetlink.Dial(ctnetlink.Options{})
-		if err != nil {
-			return err
-		}
-		proof, err := ctnetlink.ProveFlush(a.t.Context(), a.parse(text))
-		if err == nil {
-			err = c.Flush(a.t.Context(), proof)
-		}
-		if err != nil {
-			return err
-		}
-		return c.Close()
-	})
 }
 
 func (a *acting) retime() {

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"ctkeeper/internal/conntrack/filter"
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/rank"
 	"ctkeeper/internal/host/ctnetlink"
@@ -34,63 +33,28 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// play is what ctkeeper does: a dump, ranked or printed. It ends by telling its own peak of memory.
+// play is one contestant.
 func play(role string) error {
-	if role == "watch" {
-		return playWatch()
-	}
-	if dir, ok := strings.CutPrefix(role, "record "); ok {
+	switch dir, record := strings.CutPrefix(role, "record "); {
+	case record:
 		return playRecord(dir)
+	case role == "watch":
+		return playWatch()
+	case role == "summary":
+		return playSummary()
 	}
-	name, expr, _ := strings.Cut(role, ":")
-	f, err := filter.Parse(expr)
-	if err != nil {
-		return err
-	}
+	return fmt.Errorf("no contestant is called %q", role)
+}
+
+// playSummary counts by every key at once, as a snapshot does.
+func playSummary() error {
 	c, err := ctnetlink.Dial(ctnetlink.Options{})
 	if err != nil {
 		return err
 	}
 	r := rank.New(rank.Options{})
-	o := ctnetlink.DumpOptions{Filter: f, Fields: rank.Fields}
-	add := func(fl *flow.Flow) error { r.Add(fl); return nil }
-	switch name {
-	case "src":
-		r = rank.New(rank.Options{Keys: []rank.Key{rank.Src}})
-	case "top", "top2":
-		by, err := rank.ParseBy(map[string]string{"top": "src", "top2": "src,dport"}[name])
-		if err != nil {
-			return err
-		}
-		b := rank.NewBoard(rank.BoardOptions{By: by, Timeouts: rank.NewTimeouts(map[string]int64{"tcp_timeout_established": 432000})})
-		o.Fields = by.Fields()
-		add = func(fl *flow.Flow) error { b.Add(fl); return nil }
-	case "list":
-		o.Fields = 0
-		line := make([]byte, 0, 64<<10)
-		add = func(fl *flow.Flow) error {
-			if line = append(flow.AppendText(line, fl, flow.TextOptions{}), '\n'); len(line) > 60<<10 {
-				_, err := os.Stdout.Write(line)
-				line = line[:0]
-				return err
-			}
-			return nil
-		}
-	}
-	res, err := c.Dump(context.Background(), o, add)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(os.Stderr, res.Flows, peak())
-	return nil
-}
-
-// peak is the process's peak of resident memory in KiB.
-func peak() string {
-	text, _ := os.ReadFile("/proc/self/status")
-	_, rest, _ := strings.Cut(string(text), "VmHWM:")
-	line, _, _ := strings.Cut(rest, "\n")
-	return strings.TrimSpace(line)
+	_, err = c.Dump(context.Background(), ctnetlink.DumpOptions{Fields: rank.Fields}, func(fl *flow.Flow) error { r.Add(fl); return nil })
+	return err
 }
 
 // contestant is one row of the table.
@@ -99,9 +63,10 @@ type contestant struct {
 	args  []string // of the program; nil: this binary in role
 	role  string
 	floor string // the row it is measured against
-	tells bool   // its flows and its peak of memory
 	cpu   []time.Duration
-	note  string
+	// KiB of resident memory at most, and of it what is the process's own: the rest is mapped from its file and shared
+	// with the page cache.
+	peak, own int
 }
 
 func (c *contestant) run(t *testing.T, ns *lab.Namespace) {
@@ -114,14 +79,41 @@ func (c *contestant) run(t *testing.T, ns *lab.Namespace) {
 	var note strings.Builder
 	cmd.Stderr = &note
 	var err error
-	ns.Do(func() { err = cmd.Run() })
+	ns.Do(func() { err = cmd.Start() })
+	if err != nil {
+		t.Fatalf("%s: %v", c.name, err)
+	}
+	peak := watchPeak(cmd.Process.Pid)
+	err = cmd.Wait()
+	most := <-peak
+	c.peak, c.own = max(c.peak, most[0]), max(c.own, most[1])
 	if err != nil {
 		t.Fatalf("%s: %v: %s", c.name, err, note.String())
 	}
 	c.cpu = append(c.cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
-	if c.args == nil || c.tells {
-		c.note = strings.TrimSpace(note.String())
-	}
+}
+
+// watchPeak looks at a process's resident memory until it ends: its peak, and the most of its own.
+func watchPeak(pid int) <-chan [2]int {
+	peak := make(chan [2]int, 1)
+	go func() {
+		var most [2]int
+		for {
+			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			if !strings.Contains(string(text), "VmHWM:") {
+				peak <- most
+				return
+			}
+			for i, name := range []string{"VmHWM:", "RssAnon:"} {
+				kib := 0
+				_, rest, _ := strings.Cut(string(text), name)
+				_, _ = fmt.Sscan(rest, &kib)
+				most[i] = max(most[i], kib)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	return peak
 }
 
 func (c *contestant) median() time.Duration {
@@ -129,26 +121,45 @@ func (c *contestant) median() time.Duration {
 	return s[len(s)/2]
 }
 
+// built compiles a program of another language or module for a test.
+func built(t *testing.T, name string, command ...string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), name)
+	for i := range command {
+		command[i] = strings.ReplaceAll(command[i], "OUT", program)
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Skipf("build %s: %v: %s", name, err, out)
+	}
+	return program
+}
+
+// ctkeeper is the program as it is shipped.
+func ctkeeper(t *testing.T) string {
+	t.Helper()
+	return built(t, "ctkeeper", "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", "OUT", "../cmd/ctkeeper")
+}
+
 func contestants(t *testing.T) []*contestant {
 	t.Helper()
-	floor := filepath.Join(t.TempDir(), "floor")
-	if out, err := exec.Command("cc", "-O2", "-o", floor, "testdata/floor.c").CombinedOutput(); err != nil {
-		t.Skipf("no C compiler: %v: %s", err, out)
-	}
+	floor := built(t, "floor", "cc", "-O2", "-o", "OUT", "testdata/floor.c")
+	us := ctkeeper(t)
 	list := []*contestant{
 		{name: "C floor", args: []string{floor, "0", "0", "0"}},
-		{name: "ctkeeper, ranked by source", role: "src", floor: "C floor"},
-		{name: "ctkeeper, flows top --by src", role: "top", floor: "C floor"},
-		{name: "ctkeeper, flows top --by src,dport", role: "top2", floor: "C floor"},
-		{name: "ctkeeper, whole summary", role: "all", floor: "C floor"},
-		{name: "ctkeeper, conntrack lines", role: "list", floor: "C floor"},
-		{name: "C floor, ipv6", args: []string{floor, "10", "0", "0"}},
-		{name: "ctkeeper, ipv6, by source", role: "src:ipv6", floor: "C floor, ipv6"},
-		{name: "C floor, status dying", args: []string{floor, "0", "512", "512"}},
-		{name: "ctkeeper, status dying", role: "src:status DYING", floor: "C floor, status dying"},
+		{name: "`ctkeeper flows top --once --by src`", args: []string{us, "flows", "top", "--once", "--by", "src"}, floor: "C floor"},
+		{name: "`ctkeeper flows top --once --by src,dport`", args: []string{us, "flows", "top", "--once", "--by", "src,dport"}, floor: "C floor"},
+		{name: "whole summary (6 rankings, classes)", role: "summary", floor: "C floor"},
+		{name: "`ctkeeper flows list --format conntrack`", args: []string{us, "flows", "list", "--format", "conntrack"}, floor: "C floor"},
+		{name: "`conntrack -L`", args: []string{"conntrack", "-L"}, floor: "C floor"},
+		{name: "C floor, IPv6 only", args: []string{floor, "10", "0", "0"}},
+		{name: "`ctkeeper flows top --once ipv6`", args: []string{us, "flows", "top", "--once", "ipv6"}, floor: "C floor, IPv6 only"},
+		{name: "C floor, a status that no flow has", args: []string{floor, "0", "512", "512"}},
+		{name: "`ctkeeper flows top --once status DYING`", args: []string{us, "flows", "top", "--once", "status", "DYING"}, floor: "C floor, a status that no flow has"},
 	}
-	if tool, err := exec.LookPath("conntrack"); err == nil {
-		list = append(list, &contestant{name: "conntrack -L >/dev/null", args: []string{tool, "-L"}, floor: "C floor"})
+	if _, err := exec.LookPath("conntrack"); err != nil {
+		list = slices.DeleteFunc(list, func(c *contestant) bool { return c.args != nil && c.args[0] == "conntrack" })
 	}
 	if os.Getenv("CTKEEPER_BENCH") != "" {
 		list = append(list, peers(t)...)
@@ -165,7 +176,7 @@ func peers(t *testing.T) (list []*contestant) {
 		return nil
 	}
 	for _, library := range []string{"ti-mo", "vishvananda"} {
-		list = append(list, &contestant{name: library + ", ranked by source", args: []string{program, library}, floor: "C floor", tells: true})
+		list = append(list, &contestant{name: library + ", ranked by source", args: []string{program, library}, floor: "C floor"})
 	}
 	return list
 }
@@ -208,13 +219,18 @@ func TestDump(t *testing.T) {
 		by[c.name] = c.median()
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d flows, median of %d runs\n\n| what | cpu s | of its floor | flows, peak memory |\n|---|---|---|---|\n", flows, runs)
+	fmt.Fprintf(&b, "%d flows, median of %d runs\n\n| what | CPU s | of its floor | of `conntrack -L` | peak memory, MiB | of it its own |\n|---|---|---|---|---|---|\n", flows, runs)
 	for _, c := range list {
-		ratio := ""
-		if c.floor != "" {
-			ratio = fmt.Sprintf("%.2f", float64(c.median())/float64(max(by[c.floor], 1)))
-		}
-		fmt.Fprintf(&b, "| %s | %.3f | %s | %s |\n", c.name, c.median().Seconds(), ratio, c.note)
+		fmt.Fprintf(&b, "| %s | %.3f | %s | %s | %.1f | %.1f |\n", c.name, c.median().Seconds(), share(c.median(), by[c.floor]),
+			share(c.median(), by["`conntrack -L`"]), float64(c.peak)/1024, float64(c.own)/1024)
 	}
 	t.Log("\n" + b.String())
+}
+
+// share is one time as a part of another; "" when that was not measured.
+func share(a, b time.Duration) string {
+	if b == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", float64(a)/float64(b))
 }

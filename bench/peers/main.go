@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"strings"
 
 	"github.com/ti-mo/conntrack"
 	"github.com/vishvananda/netlink"
@@ -25,7 +24,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
-	fmt.Fprintln(os.Stderr, flows, peak())
+	fmt.Fprintln(os.Stderr, flows)
 }
 
 // rank counts flows by source and returns how many there were.
@@ -62,12 +61,4 @@ func rank(library string) (int, error) {
 		return n, nil
 	}
 	return 0, fmt.Errorf("%q is not a library that is compared", library)
-}
-
-// peak is the process's peak of resident memory.
-func peak() string {
-	text, _ := os.ReadFile("/proc/self/status")
-	_, rest, _ := strings.Cut(string(text), "VmHWM:")
-	line, _, _ := strings.Cut(rest, "\n")
-	return strings.TrimSpace(line)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
 )
 
 // TrackEverything makes a test's namespace track: see [Track].
@@ -20,6 +21,8 @@ type TrackOptions struct {
 	// Silent drops what the namespace sends before it is tracked, so that it answers nothing and what
 	// arrives stays as it came. Neighbours must be told by [AddNeighbour] for IPv6.
 	Silent bool
+	// UDPZone is the zone that UDP flows are tracked in.
+	UDPZone uint16
 }
 
 // Track makes a namespace track both families: the kernel's tracking hooks are registered while a rule
@@ -38,6 +41,18 @@ func Track(ns *Namespace, o TrackOptions) error {
 		&expr.Ct{Register: 1, Key: expr.CtKeySTATE},
 		&expr.Counter{},
 	}})
+	if o.UDPZone != 0 {
+		early := c.AddChain(&nftables.Chain{
+			Table: table, Name: "zone", Type: nftables.ChainTypeFilter,
+			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw,
+		})
+		c.AddRule(&nftables.Rule{Table: table, Chain: early, Exprs: []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_UDP}},
+			&expr.Immediate{Register: 1, Data: native.AppendUint16(nil, o.UDPZone)},
+			&expr.Ct{Register: 1, SourceRegister: true, Key: expr.CtKeyZONE},
+		}})
+	}
 	if o.Silent {
 		policy := nftables.ChainPolicyDrop
 		c.AddChain(&nftables.Chain{
