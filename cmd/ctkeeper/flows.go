@@ -2,7 +2,7 @@ package main
 
 import (
 	"errors"
-	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,8 +13,6 @@ import (
 const flowsListLong = `Print the flows that FILTER selects, as they are read: memory does not grow with the table.
 FILTER is an expression ("src 10.0.0.0/8 and dport 443 and not assured and idle > 1h"); the
 conntrack tool's selection options mean the same as there and join it with "and".
-
-An address for -n, -g or -j is joined by an equals sign (-n=192.0.2.1); alone they mean any.
 
 -z --yes resets every flow's counters as it prints them: whoever accounts by them loses what was counted.
 Without --yes nothing is reset.`
@@ -92,13 +90,45 @@ func (s *flowSelection) flags(cmd *cobra.Command) {
 	f.StringVarP(&s.Mark, "mark", "m", "", "mark or MARK/MASK")
 	f.StringVarP(&s.Zone, "zone", "w", "", "zone")
 	f.StringVarP(&s.Family, "family", "f", "", "ipv4 or ipv6")
-	f.StringVarP(&s.SrcNAT, "src-nat", "n", "", "source translated: any, or to =ADDR")
-	f.StringVarP(&s.DstNAT, "dst-nat", "g", "", "destination translated: any, or to =ADDR")
-	f.StringVarP(&s.AnyNAT, "any-nat", "j", "", "source or destination translated: any, or to =ADDR")
-	for _, name := range []string{"src-nat", "dst-nat", "any-nat"} {
+	f.StringVarP(&s.SrcNAT, "src-nat", "n", "", "source translated: any, or to ADDR")
+	f.StringVarP(&s.DstNAT, "dst-nat", "g", "", "destination translated: any, or to ADDR")
+	f.StringVarP(&s.AnyNAT, "any-nat", "j", "", "source or destination translated: any, or to ADDR")
+	for name := range natFlags {
 		f.Lookup(name).NoOptDefVal = filter.NAT
 	}
 	f.BoolVarP(&s.zero, "zero", "z", false, "refused: counters are never reset from here")
+}
+
+// natFlags are the options whose address may be left out, with their letters.
+var natFlags = map[string]string{"src-nat": "n", "dst-nat": "g", "any-nat": "j"}
+
+// joinAddresses joins each of these options with the address that follows it, as the conntrack tool reads them: an
+// option whose value may be left out else takes none from the next argument.
+func joinAddresses(args []string) []string {
+	if len(args) == 0 || args[0] != "flows" {
+		return args
+	}
+	var out []string
+	for i := 0; i < len(args); i++ {
+		word := args[i]
+		for name, letter := range natFlags {
+			if word != "--"+name && word != "-"+letter || i+1 == len(args) {
+				continue
+			}
+			if _, err := netip.ParsePrefix(args[i+1]); err == nil || isAddress(args[i+1]) {
+				i++
+				word = "--" + name + "=" + args[i]
+			}
+			break
+		}
+		out = append(out, word)
+	}
+	return out
+}
+
+func isAddress(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
 }
 
 // filter joins the options with the expression in the arguments.
@@ -112,7 +142,7 @@ func (s *flowSelection) filter(args []string) (filter.Filter, error) {
 	}
 	f, err := filter.Parse(strings.Join(args, " "))
 	if err != nil {
-		return filter.Filter{}, usageError{fmt.Errorf("filter: %w", err)}
+		return filter.Filter{}, usageError{err}
 	}
 	return byOption.And(f), nil
 }

@@ -31,7 +31,7 @@ func run(args []string, s streams) int {
 	defer stop()
 	a := &app{streams: s}
 	root := newRoot(a)
-	root.SetArgs(args)
+	root.SetArgs(joinAddresses(args))
 	cmd, err := root.ExecuteContextC(ctx)
 	return exitCode(a, cmd, err)
 }
