@@ -172,6 +172,9 @@ func (s *sketch[K]) touch() {
 	for i := range s.waiting {
 		if n := place[i]; n != 0 {
 			sum += s.entries[n-1].count
+			if s.details != nil {
+				sum += s.details[n-1].closing
+			}
 		}
 	}
 	s.touched = sum // keeps the loads from being left out
