@@ -279,6 +279,9 @@ func (s *Sampler) sample(ctx context.Context, w *watched) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
+		if ctx.Err() != nil {
+			return // it was not let finish
+		}
 		w.fail(err)
 		if w.tracks || w.ns.Present {
 			s.lose("samples", fmt.Errorf("%s: %w", w.ns.Name, err))
