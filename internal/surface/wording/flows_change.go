@@ -24,5 +24,5 @@ var flowsChangeText = map[string]text{
 		"{n:count} of them by the kernel's own flush, after a proof that this kernel keeps the filter; it tells no number: so much its count fell meanwhile",
 		"dont {n:count} par la purge du noyau lui-même, après la preuve que ce noyau respecte le filtre ; il n'en dit pas le nombre : son compte a baissé d'autant"},
 	"change_top_first": {"sources of those that went before the flush:", "sources de ceux partis avant la purge :"},
-	"change_progress": {"{done:count} done of {matched:count} found", "{done:count} faits sur {matched:count} trouvés"},
+	"change_progress":  {"{done:count} done of {matched:count} found", "{done:count} faits sur {matched:count} trouvés"},
 }
