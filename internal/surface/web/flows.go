@@ -77,6 +77,11 @@ func (s *server) flows(r *http.Request) (any, error) {
 	q.Namespace = n.Name
 	doc := rankingDocument{Schema: "ctkeeper.ranking/1", Namespace: n.Name, By: name, Filter: q.Filter.String(), Exact: true}
 	if q.Filter.All() && q.Flows == 0 && n.Flows != nil && doc.summary(name, n, q.Rows) {
+		for i := range doc.Rows {
+			if s.o.Redact != nil {
+				doc.Rows[i].Where = "" // no filter is taken
+			}
+		}
 		return doc, nil
 	}
 	answer, err := s.source.Rank(r.Context(), q)
