@@ -46,6 +46,9 @@ func newRun(v Variant, o Options) *run {
 
 func (r *run) steps(b *batch) {
 	for i := range b.packets {
+		if i%model.BatchSize == 0 {
+			r.m.Touch(b.packets[i:min(i+model.BatchSize, len(b.packets))])
+		}
 		r.step(b.at[i], &b.packets[i])
 	}
 }

@@ -2,17 +2,17 @@ package model
 
 import "ctkeeper/internal/conntrack/packet"
 
-// batchSize is how many packets StepBatch takes at a time: enough for their cache misses to overlap, few
-// enough to stay in the nearest cache.
-const batchSize = 64
+// BatchSize is how many packets are touched at a time: enough for their cache misses to overlap, few enough to
+// stay in the nearest cache.
+const BatchSize = 64
 
 // StepBatch steps packets in order and fills in a verdict for each; now holds the time of each. What it
 // yields is what Step yields one by one. It first touches all the memory that the packets need, so that
 // the misses overlap: with a million flows that halves the cost.
 func (m *Model) StepBatch(now []int64, p []packet.Packet, v []Verdict) {
 	for len(p) > 0 {
-		n := min(len(p), batchSize)
-		m.touch(p[:n])
+		n := min(len(p), BatchSize)
+		m.Touch(p[:n])
 		for i := range n {
 			v[i] = m.Step(now[i], &p[i])
 		}
@@ -20,9 +20,10 @@ func (m *Model) StepBatch(now []int64, p []packet.Packet, v []Verdict) {
 	}
 }
 
-// touch reads the lines of the index, then the records that the packets' hashes point at.
-func (m *Model) touch(p []packet.Packet) {
-	var marks [batchSize]uint64
+// Touch reads the lines of the index, then the records that the hashes of at most BatchSize packets point at, so that
+// stepping them waits less for memory. It changes nothing.
+func (m *Model) Touch(p []packet.Packet) {
+	var marks [BatchSize]uint64
 	x := &m.index
 	for i := range p {
 		h := uint32(p[i].Hash >> 32)
