@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,17 +32,14 @@ type flushing struct {
 const zoneOfUDP = 5
 
 // TestFlush measures deletions that the kernel's own flush may finish, half of the table each, beside the conntrack
-// tool's. CTKEEPER_BENCH_ROWS chooses rows by an expression, as all of them take some minutes.
+// tool's.
 func TestFlush(t *testing.T) {
 	lab.Need(t)
 	n, rounds := 16000, 1
 	if v, err := strconv.Atoi(os.Getenv("CTKEEPER_BENCH")); err == nil {
 		n, rounds = v, 5
 	}
-	rows, err := regexp.Compile(os.Getenv("CTKEEPER_BENCH_ROWS"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	rows := chosen(t)
 	room(t, n/2*3) // beside what is made there is what was just deleted, and not yet freed
 	f := newFlushing(t, n)
 	var b strings.Builder
