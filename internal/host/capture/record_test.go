@@ -213,7 +213,7 @@ func TestCurvesInDuckDB(t *testing.T) {
 
 // BenchmarkRecord writes web traffic; bytes/flow is what it takes on disk.
 func BenchmarkRecord(b *testing.B) {
-	const n = 200000
+	const n = 1000000
 	all := traffic(n)
 	path := filepath.Join(b.TempDir(), "r.parquet")
 	for b.Loop() {
