@@ -1,7 +1,8 @@
 # The life of the Debian package, in a root of its own (root.sh).
 export DEBIAN_FRONTEND=noninteractive
 said() { cat /run/systemctl.log 2>/dev/null | tr '\n' ';'; rm -f /run/systemctl.log; }
-dpkg -i /tmp/one >/dev/null
+cp /tmp/one /tmp/one.deb
+apt-get install -qq -y /tmp/one.deb >/dev/null # as docs/install.md says
 echo "installed: $(ctkeeper version | cut -d' ' -f2) $(said)"
 ctkeeper serve --check
 test -e /usr/share/man/man8/ctkeeper-serve.8.gz

@@ -25,4 +25,4 @@ mount --bind "$here/in/systemctl" "$(readlink -f "$here/root/usr/bin/systemctl")
 chroot "$here/root" sh -eu /tmp/script
 echo "left:"
 cd "$here/upper"
-find . ! -type d | grep -v -e '^./var/lib/dpkg/' -e '^./var/lib/rpm/' -e '^./var/log/' -e '^./var/cache/' -e '^./dev/' | sort
+find . ! -type d | grep -v -e '^./var/lib/dpkg/' -e '^./var/lib/rpm/' -e '^./var/lib/apt/' -e '^./var/log/' -e '^./var/cache/' -e '^./dev/' | sort
