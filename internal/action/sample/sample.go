@@ -238,6 +238,7 @@ func (s *Sampler) sampleAll(ctx context.Context, n int) {
 	all := append([]*watched(nil), s.watched...)
 	s.mu.Unlock()
 	turns := max((s.tracking(all)+fullRate-1)/fullRate, 1)
+	foresee := time.Duration(turns) * foreseeEvery
 	i := 0
 	for _, w := range all {
 		if ctx.Err() != nil {
@@ -249,7 +250,7 @@ func (s *Sampler) sampleAll(ctx context.Context, n int) {
 		if i++; w.checked && (i+n)%turns != 0 {
 			continue
 		}
-		s.sample(ctx, w)
+		s.sample(ctx, w, foresee)
 	}
 	s.mu.Lock()
 	s.at = s.o.Now().UTC()
@@ -267,7 +268,7 @@ func (s *Sampler) tracking(all []*watched) int {
 }
 
 // sample reads one namespace.
-func (s *Sampler) sample(ctx context.Context, w *watched) {
+func (s *Sampler) sample(ctx context.Context, w *watched, foresee time.Duration) {
 	s.mu.Lock()
 	every := settingsEvery
 	if w.incident != nil {
@@ -295,6 +296,7 @@ func (s *Sampler) sample(ctx context.Context, w *watched) {
 	now := s.o.Now().UTC()
 	s.changes(w, w.renew(r), now)
 	sm, first := w.take(r, now)
+	w.foresee(time.Now(), foresee)
 	if first || !w.tracks && !w.ns.Present {
 		return
 	}

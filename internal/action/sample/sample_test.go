@@ -214,6 +214,26 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+// TestBudgetIsHeld: when everything else begins to take more after a reading, the next one waits longer.
+func TestBudgetIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newFake(func(string, time.Duration) (Reading, error) { return Reading{Count: 5, Max: 1000}, nil }, "host")
+		h.cost = 3 * time.Second
+		inner := h.read
+		h.read = func(ns string, at time.Duration) (Reading, error) {
+			h.cpu += 7 * time.Millisecond // of each second: the page is open
+			return inner(ns, at)
+		}
+		observe(t, h, Options{}, 4*time.Hour)
+		if share := h.cpu.Seconds() / (4 * time.Hour).Seconds(); share > 0.0102 {
+			t.Errorf("%.2f %% of a core, %d readings", 100*share, h.tables)
+		}
+		if h.tables < 12 {
+			t.Errorf("%d readings in four hours", h.tables)
+		}
+	})
+}
+
 // TestManyNamespaces: they come and go, some track nothing, and beyond eight they take turns.
 func TestManyNamespaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -28,7 +28,7 @@ func (s *Sampler) Watch() snapshot.Watch {
 
 func (w *watched) export() snapshot.Watched {
 	out := snapshot.Watched{Name: w.ns.Name, Inode: w.ns.Inode, Initial: w.initial, Totals: maps.Clone(w.totals), Refused: w.refused, Buckets: w.buckets,
-		Settings: maps.Clone(w.settings), Flows: w.flows, FlowsAt: w.flowsAt, Expectations: w.expects, Forecast: w.forecast(), Drift: w.drift, Error: w.failed}
+		Settings: maps.Clone(w.settings), Flows: w.flows, FlowsAt: w.flowsAt, Expectations: w.expects, Forecast: w.foreseenNow(time.Now()), Drift: w.drift, Error: w.failed}
 	if len(w.ring) > 0 {
 		out.Last = w.ring[len(w.ring)-1]
 	}

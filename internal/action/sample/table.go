@@ -31,18 +31,27 @@ const (
 
 func (b *budget) begin(now time.Time, cpu time.Duration) { b.begun, b.cpu = now, cpu }
 
-// due tells whether tables may be read again.
-func (b *budget) due(now time.Time) bool {
-	return !b.started || now.Sub(b.lastAt) >= b.every || now.Before(b.lastAt)
+// due tells whether tables may be read again, by what everything else takes up to now.
+func (b *budget) due(now time.Time, cpu time.Duration) bool {
+	if !b.started || now.Before(b.lastAt) {
+		return true
+	}
+	b.plan(now, cpu)
+	return now.Sub(b.lastAt) >= b.every
 }
 
-// took notes what a round cost, and plans the next: what sampling itself takes is not the tables' to spend.
+// took notes what a round cost.
 func (b *budget) took(now time.Time, cost, cpu time.Duration) {
 	b.started, b.last, b.lastAt = true, cost, now
 	b.tables += cost
+	b.plan(now, cpu)
+}
+
+// plan sets how far readings lie apart: what everything else takes is not the tables' to spend.
+func (b *budget) plan(now time.Time, cpu time.Duration) {
 	spent := (cpu - b.cpu - b.tables).Seconds() / max(now.Sub(b.begun), settling).Seconds()
 	left := max(b.share-spent, b.share/10)
-	b.every = min(max(time.Duration(float64(cost)/left), tableSoonest), tableLatest)
+	b.every = min(max(time.Duration(float64(b.last)/left), tableSoonest), tableLatest)
 }
 
 // readTables reads the tables whenever the budget allows it, beside the samples: a large one takes seconds.
@@ -61,7 +70,7 @@ func (s *Sampler) readTables(ctx context.Context) {
 // tables reads every table once, when the budget allows it.
 func (s *Sampler) tables(ctx context.Context) {
 	s.mu.Lock()
-	due := s.cost.due(time.Now())
+	due := s.cost.due(time.Now(), s.host.CPU())
 	all := append([]*watched(nil), s.watched...)
 	s.mu.Unlock()
 	if !due {

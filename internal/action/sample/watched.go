@@ -32,6 +32,8 @@ type watched struct {
 	flows      *snapshot.Flows
 	flowsAt    time.Time
 	expects    *int64
+	foreseen   *snapshot.Forecast
+	foreseenAt time.Time
 	drift      []snapshot.Drifted
 	failed     string
 
@@ -161,6 +163,35 @@ func anyCounter(c map[string]uint64) bool {
 		}
 	}
 	return false
+}
+
+// foreseeEvery lies between two forecasts of a namespace, where all are read at every sample: one compares each
+// two samples of the last ten minutes.
+const foreseeEvery = 10 * time.Second
+
+// foresee makes the forecast anew when it is time.
+func (w *watched) foresee(now time.Time, every time.Duration) {
+	if w.foreseen == nil || now.Sub(w.foreseenAt) >= every || now.Before(w.foreseenAt) {
+		w.foreseen, w.foreseenAt = w.forecast(), now
+	}
+}
+
+// foreseenNow is the last forecast, told from now on.
+func (w *watched) foreseenNow(now time.Time) *snapshot.Forecast {
+	if w.foreseen == nil || w.foreseen.Full == nil {
+		return w.foreseen
+	}
+	passed := max(now.Sub(w.foreseenAt).Seconds(), 0)
+	later := func(v *float64) *float64 {
+		if v == nil {
+			return nil
+		}
+		left := max(*v-passed, 0)
+		return &left
+	}
+	f := *w.foreseen
+	f.Full, f.Soonest, f.Latest = later(f.Full), later(f.Soonest), later(f.Latest)
+	return &f
 }
 
 // forecast judges the last minutes: by the week before where today is like it, else by the day before, else by

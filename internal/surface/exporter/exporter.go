@@ -5,6 +5,7 @@ package exporter
 
 import (
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +27,7 @@ const maxNamespaces = 256
 
 // Handler serves the metrics of what source tells, in the text format or as OpenMetrics.
 func Handler(source func() snapshot.Watch, o Options) http.Handler {
-	reg := prometheus.NewPedanticRegistry()
+	reg := prometheus.NewRegistry()
 	reg.MustRegister(&collector{source: source, o: o})
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
@@ -35,16 +36,20 @@ func Handler(source func() snapshot.Watch, o Options) http.Handler {
 type collector struct {
 	source func() snapshot.Watch
 	o      Options
+
+	mu    sync.Mutex
+	descs map[string]*prometheus.Desc // by name: making one costs more than a sample
 }
 
 // metric is one family.
 type metric struct {
-	desc *prometheus.Desc
-	typ  prometheus.ValueType
+	name, help string
+	typ        prometheus.ValueType
+	labels     []string
 }
 
 func family(name, help string, typ prometheus.ValueType, labels ...string) metric {
-	return metric{prometheus.NewDesc("ctkeeper_"+name, help, labels, nil), typ}
+	return metric{"ctkeeper_" + name, help, typ, labels}
 }
 
 func gauge(name, help string, labels ...string) metric {
@@ -55,6 +60,21 @@ func counter(name, help string, labels ...string) metric {
 	return family(name, help, prometheus.CounterValue, labels...)
 }
 
+// desc is the family's description, made once.
+func (c *collector) desc(m metric) *prometheus.Desc {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := c.descs[m.name]
+	if d == nil {
+		if c.descs == nil {
+			c.descs = map[string]*prometheus.Desc{}
+		}
+		d = prometheus.NewDesc(m.name, m.help, m.labels, nil)
+		c.descs[m.name] = d
+	}
+	return d
+}
+
 // Describe sends nothing: the collector is unchecked, its families are few and fixed.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
 
@@ -62,7 +82,7 @@ func (c *collector) Describe(chan<- *prometheus.Desc) {}
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	begin := time.Now()
 	w := c.source()
-	e := emitter{out: out}
+	e := emitter{c: c, out: out}
 	spaces := fullest(w.Namespaces)
 	for i := range spaces {
 		e.namespace(&spaces[i], w.At)
@@ -77,10 +97,13 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	e.set(gauge("scrape_duration_seconds", "What collecting this scrape took."), time.Since(begin).Seconds())
 }
 
-type emitter struct{ out chan<- prometheus.Metric }
+type emitter struct {
+	c   *collector
+	out chan<- prometheus.Metric
+}
 
 func (e *emitter) set(m metric, v float64, labels ...string) {
-	e.out <- prometheus.MustNewConstMetric(m.desc, m.typ, v, labels...)
+	e.out <- prometheus.MustNewConstMetric(e.c.desc(m), m.typ, v, labels...)
 }
 
 // self is the daemon's own cost and losses.
