@@ -2,10 +2,8 @@ package model_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"os"
-	"slices"
 	"testing"
 	"time"
 
@@ -14,37 +12,20 @@ import (
 	"ctkeeper/internal/lab/oracle"
 )
 
-// opened begins a random sequence with a handshake, so that the helper reads what follows.
-func opened(alphabet []oracle.Packet, begin ...oracle.Packet) func(r *rand.Rand, n int) []oracle.Packet {
-	syn := oracle.Segment{Flags: oracle.SYN, Window: 65535, WScale: 2}
-	answer := syn
-	answer.Flags, answer.Reply = oracle.SYN|oracle.ACK, true
-	return func(r *rand.Rand, n int) []oracle.Packet {
-		s := append([]oracle.Packet{syn, answer, oracle.Segment{Flags: oracle.ACK, Window: 65535, WScale: -1}}, begin...)
-		return append(s, oracle.Random(r, alphabet, n)...)
-	}
-}
-
-func said(reply bool, text string) oracle.Packet {
-	return oracle.Line{Segment: oracle.Segment{Reply: reply, Flags: oracle.ACK | oracle.PSH, Window: 65535, WScale: -1}, Text: text}
-}
-
 func TestRandomFTP(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		t.Run(map[bool]string{false: "ipv4", true: "ipv6"}[v6], func(t *testing.T) {
 			check(t, differ.Options{V6: v6, Helpers: ftp}, 2000, differ.Random(number("CTK_SEQUENCES", 4000), 14,
-				opened(oracle.FTPAlphabet(), said(true, "220 hi\r\n"), said(false, "NOOP\r\n")), seed()))
+				differ.FTP(), seed()))
 		})
 	}
 }
 
 func TestRandomPPTP(t *testing.T) {
-	start := []oracle.Packet{oracle.Control(false, 1, ""), oracle.Control(true, 2, "\x01\x00\x01")}
-	calls := append(slices.Clone(start), oracle.Control(false, 7, "\x00\x01"), oracle.Control(true, 8, "\x00\x09\x00\x01\x01"))
-	for name, begin := range map[string][]oracle.Packet{"session": start, "call": calls} {
+	for name, call := range map[string]bool{"session": false, "call": true} {
 		t.Run(name, func(t *testing.T) {
 			check(t, differ.Options{Helpers: []model.Helper{{Kind: model.PPTP, Port: 1723}}}, 1000,
-				differ.Random(number("CTK_SEQUENCES", 4000), 20, opened(oracle.PPTPAlphabet(), begin...), seed()))
+				differ.Random(number("CTK_SEQUENCES", 4000), 20, differ.PPTP(call), seed()))
 		})
 	}
 }
@@ -63,7 +44,7 @@ func TestExpectationsReachTheirLimit(t *testing.T) {
 	n := int(limit) + 50
 	sequences := make([][]oracle.Packet, n)
 	for i := range sequences {
-		sequences[i] = append(opened(nil, said(true, "220 hi\r\n"), said(true, "229 (|||6001|)\r\n"))(nil, 0), oracle.Opening{From: 3000, To: 6001})
+		sequences[i] = append(differ.Opened(nil, differ.Said(true, "220 hi\r\n"), differ.Said(true, "229 (|||6001|)\r\n"))(nil, 0), oracle.Opening{From: 3000, To: 6001})
 	}
 	bad, err := b.Run(sequences)
 	if err != nil {
@@ -100,7 +81,7 @@ func TestMasterCountsWhileItsFlowLives(t *testing.T) {
 	end.Flags = oracle.RST
 	syn := oracle.Segment{Flags: oracle.SYN, Window: 65535, WScale: -1}
 	reset := oracle.Segment{Flags: oracle.RST, Window: 65535, WScale: -1}
-	s := append(opened(nil, said(true, "220 hi\r\n"), said(true, "229 (|||6001|)\r\n"))(nil, 0), data, reset, syn, end)
+	s := append(differ.Opened(nil, differ.Said(true, "220 hi\r\n"), differ.Said(true, "229 (|||6001|)\r\n"))(nil, 0), data, reset, syn, end)
 	want := []int{1, 1, 1, 1, 1, 2, 2, 3, 1}
 	a, c := differ.Ends(0, false)
 	talk := oracle.NewConversation(a, netip.AddrPortFrom(c.Addr(), 21), 1)

@@ -35,7 +35,7 @@ func ftpTalk(t *testing.T, m *model.Model) (step func(at int64, p oracle.Packet)
 		d.IP(at, talk.Append(nil, o), &p)
 		return m.Step(at, &p)
 	}
-	for _, o := range opened(nil, said(true, "220 hi\r\n"), said(true, "229 (|||6001|)\r\n"))(nil, 0) {
+	for _, o := range differ.Opened(nil, differ.Said(true, "220 hi\r\n"), differ.Said(true, "229 (|||6001|)\r\n"))(nil, 0) {
 		step(1, o)
 	}
 	return step
@@ -79,7 +79,7 @@ func TestExpectMaxChangesLive(t *testing.T) {
 	step(2, oracle.Opening{From: 3000, To: 6001})
 	set.ExpectMax = 0
 	m.Change(set)
-	v := step(3, said(true, "229 (|||6002|)\r\n"))
+	v := step(3, differ.Said(true, "229 (|||6002|)\r\n"))
 	if v.Result != model.Dropped || v.Seen != model.Established || v.Reason.String() != "nf_ct_ftp: dropping packet: cannot add expectation" ||
 		len(lines) != 1 || lines[0] != "nf_conntrack: expectation table full" {
 		t.Errorf("%+v %s %q", v, v.Reason, lines)

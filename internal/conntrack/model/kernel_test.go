@@ -1,13 +1,17 @@
 package model_test
 
 import (
+	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"ctkeeper/internal/conntrack/model"
 	"ctkeeper/internal/lab"
 	"ctkeeper/internal/lab/differ"
 	"ctkeeper/internal/lab/oracle"
@@ -55,7 +59,8 @@ func check(t *testing.T, o differ.Options, batch int, next func() []oracle.Packe
 		}
 		t.Errorf("%s: %s", name, d)
 	}
-	t.Logf("%d sequences, %d packets in %s; %d tables torn", found.Sequences, found.Packets, time.Since(start).Round(time.Millisecond), found.Torn)
+	t.Logf("%d sequences, %d packets in %s; %d tables torn, %d batches played again", found.Sequences, found.Packets, time.Since(start).Round(time.Millisecond),
+		found.Torn, found.Again)
 }
 
 // cases holds every divergence that was ever found.
@@ -146,57 +151,126 @@ func checkRandom(t *testing.T, alphabet []oracle.Packet, v6 bool) {
 
 // TestChangedSettings changes settings of the tracker while its sequences are under way, in both.
 func TestChangedSettings(t *testing.T) {
-	batches := number("CTK_BATCHES", 2)
-	for name, c := range changed {
-		t.Run(name, func(t *testing.T) {
-			check(t, differ.Options{V6: c.v6}, 500, differ.Interrupted(batches, 500, 10, c.talk, differ.Changes(c.kinds...), seed()))
-		})
+	for _, k := range differ.Kinds() {
+		if len(k.Asks) > 0 {
+			t.Run(k.Name, func(t *testing.T) {
+				check(t, differ.Options{V6: k.V6}, 400, k.Changed(number("CTK_BATCHES", 1), 400, seed()))
+			})
+		}
 	}
-}
-
-// changed are the talks of each tracker with the settings that it asks.
-var changed = map[string]struct {
-	talk  differ.Talk
-	v6    bool
-	kinds []string
-}{
-	"tcp":     {oracle.RandomTCP, false, []string{"tcp_", "checksum", "acct", "timestamp", "log_invalid"}},
-	"udp":     {differ.Of(oracle.UDPAlphabet()), false, []string{"udp_", "checksum", "acct", "timestamp", "log_invalid"}},
-	"udplite": {differ.Of(oracle.UDPLiteAlphabet()), true, []string{"udp_", "checksum", "log_invalid"}},
-	"icmp":    {differ.Of(oracle.ICMPAlphabet()), false, []string{"icmp_", "checksum", "acct", "timestamp", "log_invalid"}},
-	"icmpv6":  {differ.Of(oracle.ICMPv6Alphabet()), true, []string{"icmpv6_", "checksum", "acct", "log_invalid"}},
-	"sctp":    {differ.Of(oracle.SCTPAlphabet()), false, []string{"sctp_", "checksum", "acct", "log_invalid"}},
-	"gre":     {differ.Of(oracle.GREAlphabet()), false, []string{"gre_", "acct", "timestamp"}},
-	"other":   {differ.Of(oracle.OtherAlphabet()), true, []string{"generic_", "acct", "timestamp"}},
 }
 
 // TestTimePasses lets time pass between packets: timers run, run out, and are cut, in both.
 func TestTimePasses(t *testing.T) {
-	batches := number("CTK_BATCHES", 1)
-	waits := differ.Waits(5*time.Second, 12*time.Second, 45*time.Second, 70*time.Second, 130*time.Second, 200*time.Second, 301*time.Second, 24*time.Hour, 5*24*time.Hour)
-	for name, c := range changed {
-		t.Run(name, func(t *testing.T) {
-			check(t, differ.Options{V6: c.v6}, 500, differ.Interrupted(batches, 500, 10, c.talk, waits, seed()))
-		})
+	for _, k := range differ.Kinds() {
+		if len(k.Asks) > 0 && (!k.V6 || !k.Real()) {
+			t.Run(k.Name, func(t *testing.T) {
+				check(t, differ.Options{V6: k.V6}, 400, k.Waited(number("CTK_BATCHES", 1), 400, seed()))
+			})
+		}
 	}
 }
 
 // TestTimeAndChanges does both at once.
 func TestTimeAndChanges(t *testing.T) {
-	waits := differ.Waits(7*time.Second, 50*time.Second, 160*time.Second, 700*time.Second, 24*time.Hour)
-	for name, c := range changed {
-		if name == "udp" {
-			continue // whose waits are slept in truth: TestTimePasses
+	for _, k := range differ.Kinds() {
+		if len(k.Asks) > 0 && !k.Real() {
+			t.Run(k.Name, func(t *testing.T) {
+				check(t, differ.Options{V6: k.V6}, 400, k.Mixed(number("CTK_BATCHES", 1), 400, seed()))
+			})
 		}
-		t.Run(name, func(t *testing.T) {
-			changes := differ.Changes(c.kinds...)
-			between := func(r *rand.Rand) oracle.Packet {
-				if r.IntN(2) == 0 {
-					return waits(r)
-				}
-				return changes(r)
-			}
-			check(t, differ.Options{V6: c.v6}, 500, differ.Interrupted(number("CTK_BATCHES", 2), 500, 10, c.talk, between, seed()))
-		})
 	}
+}
+
+// TestEverySettingChanges: what a sequence may change is every setting of the registry that a namespace of this
+// kernel has and the model knows; the others are the machine's.
+func TestEverySettingChanges(t *testing.T) {
+	machines := []string{"max", "buckets", "expect_max"} // which all namespaces share
+	for _, name := range model.Names() {
+		if slices.Contains(differ.Changeable(), name) == slices.Contains(machines, name) {
+			t.Errorf("%s is not changed in a test, or in two", name)
+		}
+	}
+	asked := map[string]bool{}
+	for _, k := range differ.Kinds() {
+		for _, name := range differ.Changeable() {
+			for _, prefix := range k.Asks {
+				asked[name] = asked[name] || strings.HasPrefix(name, prefix)
+			}
+		}
+	}
+	for _, name := range differ.Changeable() {
+		if !asked[name] {
+			t.Errorf("no kind of talk changes %s", name)
+		}
+	}
+}
+
+// FuzzAgainstKernel plays sequences made of any bytes to both: the first says of what kind, the others are its dice.
+func FuzzAgainstKernel(f *testing.F) {
+	lab.Need(f)
+	kinds := differ.Kinds()
+	for i := range kinds {
+		for n := range byte(3) {
+			f.Add([]byte{byte(i), 1, 2, 3, n, 5, 8, 13, 21, 34, 55, 89, 144, 233})
+		}
+	}
+	benches := map[int]*differ.Bench{} // a kernel for each kind, used again and again
+	f.Cleanup(func() {
+		for _, b := range benches {
+			if err := b.Kernel.Close(); err != nil {
+				f.Error(err)
+			}
+		}
+	})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if len(in) < 2 || len(in) > 400 {
+			return
+		}
+		n := int(in[0]) % len(kinds)
+		r, o := rand.New(&dice{in[1:]}), differ.Options{V6: kinds[n].V6, Helpers: kinds[n].Helpers}
+		s := kinds[n].Talk(r, 1+r.IntN(kinds[n].Length))
+		b, err := benches[n], error(nil)
+		if b == nil {
+			b, err = openAgain(o)
+			benches[n] = b
+		} else {
+			err = b.Reset()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad, err := b.Run([][]oracle.Packet{s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(bad) > 0 {
+			check(t, o, 1, differ.List(s))
+		}
+	})
+}
+
+// openAgain opens a kernel that is used more than once.
+func openAgain(o differ.Options) (*differ.Bench, error) {
+	k, err := oracle.Open("fuzz")
+	if err != nil {
+		return nil, err
+	}
+	b, err := differ.Open(k, o)
+	if err != nil {
+		return nil, errors.Join(err, k.Close())
+	}
+	return b, nil
+}
+
+// dice are random numbers that lie ready, eight bytes each; then they are 0.
+type dice struct{ rest []byte }
+
+// Uint64 is the next.
+func (d *dice) Uint64() uint64 {
+	var b [8]byte
+	n := copy(b[:2], d.rest) // two bytes decide, so that a short input is a long sequence
+	d.rest = d.rest[n:]
+	x := binary.LittleEndian.Uint64(b[:]) + uint64(len(d.rest))
+	return x * 0x9e3779b97f4a7c15
 }

@@ -35,6 +35,8 @@ type Profile struct {
 	AdaptiveGC bool
 	// Redirects follows ICMPv6 redirects by what they quote (5.15.y, 6.1).
 	Redirects bool
+	// FewBuckets is a hash with a bucket for four flows of the limit (to 5.14).
+	FewBuckets bool
 	// NetnsInLog names the namespace in the log line (6.15 to 6.18).
 	NetnsInLog bool
 }
@@ -60,7 +62,7 @@ func Linux61() Profile {
 }
 
 // Linux510 is the long-term series 5.10.
-func Linux510() Profile { return Profile{Name: "5.10", OldSCTP: true, DCCP: true} }
+func Linux510() Profile { return Profile{Name: "5.10", OldSCTP: true, DCCP: true, FewBuckets: true} }
 
 // ForKernel chooses the switches for a kernel's release ("6.12", "5.15.85", "6.18.44-fc"): a switch is on
 // from the release that brought it, and in a long-term series from the release that took it over, if that
@@ -84,7 +86,9 @@ func ForKernel(release string) (Profile, bool) {
 		return p, true
 	}
 	p := Linux618()
-	p.NetnsInLog = v <= version(6, 18)
+	if v > version(6, 18) {
+		p.Name, p.NetnsInLog = "6.19", false
+	}
 	return p, true
 }
 
@@ -98,7 +102,7 @@ func since510(v, patch int) Profile {
 	}
 	p.ClosingRst = v >= version(5, 14)
 	if v >= version(5, 15) {
-		p.Name, p.AssuredStream, p.ChainMin, p.ChainMax = "5.15", true, 8, 31
+		p.Name, p.AssuredStream, p.ChainMin, p.ChainMax, p.FewBuckets = "5.15", true, 8, 31, false
 	}
 	late := v == version(5, 15) && patch >= 85
 	p.KeepLiberal, p.OvershootEnd, p.AdaptiveGC, p.Redirects = late, late, late, late

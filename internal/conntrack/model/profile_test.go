@@ -16,7 +16,7 @@ func TestForKernel(t *testing.T) {
 	for release, want := range map[string]func(p model.Profile) bool{
 		"5.9": nil, "4.19.108": nil, "5": nil, "x.y": nil, "": nil,
 		"5.10.200": func(p model.Profile) bool {
-			return p.OldSCTP && !p.ClosingRst && !p.AssuredStream && p.ChainMax == 0 && p.DCCP && !p.AdaptiveGC
+			return p.OldSCTP && p.FewBuckets && model.Defaults(p).Buckets == 65536 && !p.ClosingRst && !p.AssuredStream && p.ChainMax == 0 && p.DCCP && !p.AdaptiveGC
 		},
 		"5.14.2": func(p model.Profile) bool { return p.ClosingRst && !p.AssuredStream && p.OldSCTP },
 		"5.15.0": func(p model.Profile) bool {
@@ -25,7 +25,7 @@ func TestForKernel(t *testing.T) {
 		"5.15.85-lts": func(p model.Profile) bool {
 			return p.KeepLiberal && p.OvershootEnd && p.AdaptiveGC && p.Redirects && !p.NewISN
 		},
-		"5.15": func(p model.Profile) bool { return p.KeepLiberal && p.OldSCTP },
+		"5.15": func(p model.Profile) bool { return p.KeepLiberal && p.OldSCTP && !p.FewBuckets },
 		"5.17": func(p model.Profile) bool { return p.NewISN && !p.KeepLiberal && !p.OldSCTP },
 		"5.18": func(p model.Profile) bool {
 			return p.KeepLiberal && p.AdaptiveGC && !p.OvershootEnd && !p.Ignore && p.ChainMin == 8
@@ -39,7 +39,7 @@ func TestForKernel(t *testing.T) {
 		"6.12.117":   func(p model.Profile) bool { return p.InexactUnack },
 		"6.14":       func(p model.Profile) bool { return p.DCCP && !p.NetnsInLog && !p.InexactUnack },
 		"6.18.44-fc": func(p model.Profile) bool { return p == model.Linux618() && !p.DCCP && p.NetnsInLog },
-		"6.19":       func(p model.Profile) bool { return !p.NetnsInLog && !p.DCCP },
+		"6.19":       func(p model.Profile) bool { return p.Name == "6.19" && !p.NetnsInLog && !p.DCCP },
 	} {
 		p, ok := model.ForKernel(release)
 		if ok != (want != nil) || !ok && p != none || ok && !want(p) {

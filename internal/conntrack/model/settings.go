@@ -166,6 +166,8 @@ func Defaults(p Profile) Settings {
 	}
 	if p.OldSCTP {
 		s.SCTP[scEstablished], s.SCTP[scShutdownSent], s.SCTP[scShutdownRecd] = 432000*second, 3*second/10, 3*second/10
+	}
+	if p.FewBuckets {
 		s.Buckets = 65536
 	}
 	return s

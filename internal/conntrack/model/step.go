@@ -224,10 +224,17 @@ func (m *Model) account(s *step) {
 
 // confirm puts a new flow into the table.
 func (m *Model) confirm(s *step) bool {
+	if len(m.extras) > len(m.holes) { // a translated flow may hold the answer's tuple
+		if _, _, clash := m.find(&s.p.Key, s.p.Hash, s.p.Turn^1); clash {
+			m.stats.InsertFailed++
+			m.stats.Drop++
+			m.discard(s)
+			return false
+		}
+	}
 	if m.prof.ChainMax > 0 && m.chainTooLong(s.p.Hash) {
 		m.stats.ChainTooLong++
 		m.stats.InsertFailed++
-		m.stats.Drop++
 		m.discard(s)
 		return false
 	}

@@ -175,29 +175,6 @@ func isLoopback6(a []byte) bool {
 	return binary.BigEndian.Uint64(a) == 0 && binary.BigEndian.Uint64(a[8:]) == 1
 }
 
-// hopByHop walks the hop-by-hop options as the IP layer does before conntrack: an unknown option whose
-// upper bits ask for it drops the packet.
-func hopByHop(b []byte) bool {
-	if len(b) < 8 || len(b) < (int(b[1])+1)*8 {
-		return false
-	}
-	for o := b[2 : (int(b[1])+1)*8]; len(o) > 0; {
-		if o[0] == 0 {
-			o = o[1:]
-			continue
-		}
-		if len(o) < 2 || len(o) < 2+int(o[1]) {
-			return false
-		}
-		known := o[0] == 1 || o[0] == 5 || o[0] == 0xc2 || o[0] == 7 || o[0] == 0x31
-		if !known && o[0]>>6 != 0 {
-			return false
-		}
-		o = o[2+int(o[1]):]
-	}
-	return true
-}
-
 func isExtension(next uint8) bool {
 	switch next {
 	case protoHop, protoRouting, protoFrag, protoAH, protoNone, protoDst:
@@ -206,10 +183,11 @@ func isExtension(next uint8) bool {
 	return false
 }
 
-// skipHeaders walks IPv6 extension headers to the transport; a later fragment has none.
+// skipHeaders walks IPv6 extension headers to the transport; a later fragment has none. A header needs only its first
+// bytes: the kernel follows a length that leads beyond the packet's end.
 func skipHeaders(next uint8, b []byte) (uint8, []byte, bool) {
 	for isExtension(next) {
-		if next == protoNone || len(b) < 8 {
+		if next == protoNone || len(b) < 2 || next == protoFrag && len(b) < 4 {
 			return next, nil, false
 		}
 		n := (int(b[1]) + 1) * 8

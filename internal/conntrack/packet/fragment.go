@@ -9,7 +9,7 @@ import (
 const (
 	fragTimeout4 = 30e9
 	fragTimeout6 = 60e9
-	maxQueues    = 1024
+	maxQueues    = 4096
 	maxHeld      = 4 << 20 // bytes; nf_conntrack_frag6_high_thresh and ipfrag_high_thresh
 	maxDatagram  = 65535
 )
@@ -18,6 +18,7 @@ const (
 type fragments struct {
 	queues map[fragKey]*queue
 	held   int
+	looked int64  // when it last looked for what timed out
 	out    []byte // the last datagram put together
 }
 
@@ -53,6 +54,9 @@ func (f *fragments) ipv4(now int64, ip, body []byte, p *Packet) []byte {
 	}
 	k := fragKey{src: p.addr[0], dst: p.addr[1], id: uint32(binary.BigEndian.Uint16(ip[4:])), proto: ip[9], family: 4}
 	q := f.queue(now, k, fragTimeout4)
+	if q == nil {
+		return nil
+	}
 	if offset == 0 {
 		q.head = uint32(ip[0]&15) * 4
 	}
@@ -69,16 +73,25 @@ func (f *fragments) ipv6(now int64, ip []byte, at int, next uint8, p *Packet) []
 	offset, more := int(field&0xfff8), field&1 != 0
 	body := ip[at+8:]
 	k := fragKey{src: p.addr[0], dst: p.addr[1], id: binary.BigEndian.Uint32(ip[at+4:]), family: 6}
-	if offset+len(body) > maxDatagram || more && len(body)%8 != 0 {
+	if offset+len(body) > maxDatagram {
+		return nil
+	}
+	if more && len(body)%8 != 0 {
+		f.drop(k)
 		return nil
 	}
 	q := f.queue(now, k, fragTimeout6)
+	if q == nil {
+		return nil
+	}
 	if offset == 0 {
 		q.head, q.next = uint32(at), next
 	}
 	return f.add(k, q, offset, body, more, p)
 }
 
+// queue is the datagram that a fragment belongs to; nil when there are too many: the kernel refuses a new one too,
+// until some of those that wait are complete or timed out.
 func (f *fragments) queue(now int64, k fragKey, timeout int64) *queue {
 	if q := f.queues[k]; q != nil {
 		if now < q.deadline {
@@ -90,23 +103,25 @@ func (f *fragments) queue(now int64, k fragKey, timeout int64) *queue {
 		f.queues = map[fragKey]*queue{}
 	}
 	if len(f.queues) >= maxQueues || f.held > maxHeld {
-		f.expire(now)
+		if f.expire(now); len(f.queues) >= maxQueues || f.held > maxHeld {
+			return nil
+		}
 	}
 	q := &queue{deadline: now + timeout}
 	f.queues[k] = q
 	return q
 }
 
-// expire drops what timed out and, if that is not enough, everything: a flood of fragments.
+// expire drops what timed out; a flood lets it look no more than once a second.
 func (f *fragments) expire(now int64) {
+	if now < f.looked+1e9 {
+		return
+	}
+	f.looked = now
 	for k, q := range f.queues {
 		if now >= q.deadline {
 			f.drop(k)
 		}
-	}
-	if len(f.queues) >= maxQueues || f.held > maxHeld {
-		clear(f.queues)
-		f.held = 0
 	}
 }
 
@@ -117,13 +132,19 @@ func (f *fragments) drop(k fragKey) {
 	}
 }
 
+// add takes a fragment in, and returns the whole payload when it was the last that lacked. What contradicts the length, and
+// an empty fragment, throws an IPv4 datagram away; of IPv6 only itself.
 func (f *fragments) add(k fragKey, q *queue, offset int, body []byte, more bool, p *Packet) []byte {
 	end := offset + len(body)
-	switch {
-	case !more && (end < q.length || q.last && end != q.length), more && end > q.length && q.last:
-		f.drop(k)
-		return nil
-	case len(body) == 0:
+	wrong := !more && (end < q.length || q.last && end != q.length) || more && end > q.length && q.last
+	if !wrong { // an empty fragment still tells where the datagram ends
+		q.last = q.last || !more
+		q.length = max(q.length, end)
+	}
+	if wrong || len(body) == 0 {
+		if k.family == 4 {
+			f.drop(k)
+		}
 		return nil
 	}
 	i, fits := q.place(offset, end)
@@ -133,8 +154,6 @@ func (f *fragments) add(k fragKey, q *queue, offset int, body []byte, more bool,
 		}
 		return nil
 	}
-	q.last = q.last || !more
-	q.length = max(q.length, end)
 	q.parts = slices.Insert(q.parts, i, part{offset, slices.Clone(body)})
 	q.got += len(body)
 	f.held += len(body)

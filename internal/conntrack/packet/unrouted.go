@@ -25,6 +25,7 @@ const (
 	optionLooseRoute  = 0x83
 	optionStrictRoute = 0x89
 	optionRouterAlert = 0x94
+	optionCIPSO       = 0x86
 )
 
 // options reports whether the IP layer takes a packet with these IPv4 options: well formed, each at most
@@ -43,7 +44,7 @@ func options(o []byte) bool {
 		if len(o) < 2 || o[1] < 2 || int(o[1]) > len(o) {
 			return false
 		}
-		if !optionFits(o[:o[1]]) || seen[kind] && (kind == optionRecordRoute || kind == optionTimestamp) {
+		if !optionFits(o[:o[1]]) || seen[kind] && (kind == optionRecordRoute || kind == optionTimestamp || kind == optionCIPSO) {
 			return false
 		}
 		seen[kind] = true
@@ -71,6 +72,21 @@ func optionFits(o []byte) bool {
 		return at+3 <= n && (kind != 1 && kind != 3 || at+7 <= n)
 	case optionRouterAlert:
 		return n >= 4
+	case optionCIPSO:
+		return cipsoFits(o)
+	}
+	return true
+}
+
+// cipsoFits checks a security label: a domain other than 0, then tags, each with its length.
+func cipsoFits(o []byte) bool {
+	if len(o) < 8 || binary.BigEndian.Uint32(o[2:]) == 0 {
+		return false
+	}
+	for tags := o[6:]; len(tags) > 0; tags = tags[tags[1]:] {
+		if len(tags) < 2 || tags[1] < 2 || int(tags[1]) > len(tags) {
+			return false
+		}
 	}
 	return true
 }

@@ -23,14 +23,19 @@ func (d Divergence) String() string { return d.What + "\n" + d.Format() }
 type Found struct {
 	Sequences, Packets int
 	Torn               int // comparisons of whole tables that were left out: see Bench
+	Again              int // batches that were played again, undisturbed
 	Divergences        []Divergence
 }
 
 // minimised is how many divergences of a batch are minimised: a mistake that is met often needs one.
 const minimised = 4
 
-// Check plays all sequences that next gives, in batches, each on a kernel of its own, until a batch differs.
-func Check(kernel func() (oracle.Tracker, error), o Options, batch int, next func() []oracle.Packet) (found Found, err error) {
+// Maker makes a kernel; undisturbed means that nobody may change what it shares with others.
+type Maker func(undisturbed bool) (oracle.Tracker, error)
+
+// Check plays all sequences that next gives, in batches, each on a kernel of its own, until a batch differs. One that
+// does is played again undisturbed: others may have filled or resized the machine's table meanwhile.
+func Check(kernel Maker, o Options, batch int, next func() []oracle.Packet) (found Found, err error) {
 	for {
 		sequences := take(batch, next)
 		if len(sequences) == 0 {
@@ -40,7 +45,11 @@ func Check(kernel func() (oracle.Tracker, error), o Options, batch int, next fun
 			found.Packets += len(s)
 		}
 		found.Sequences += len(sequences)
-		bad, torn, err := play(kernel, o, sequences)
+		bad, torn, err := play(kernel, false, o, sequences)
+		if err == nil && len(bad) > 0 {
+			found.Again++
+			bad, torn, err = play(kernel, true, o, sequences)
+		}
 		found.Torn += torn
 		if err != nil {
 			return found, err
@@ -63,27 +72,45 @@ func take(n int, next func() []oracle.Packet) (all [][]oracle.Packet) {
 	return all
 }
 
-// play runs sequences on a kernel of their own. A machine that was too slow for what runs on the kernel's clock gets
-// two more tries.
-func play(kernel func() (oracle.Tracker, error), o Options, sequences [][]oracle.Packet) (bad map[int]string, torn int, err error) {
-	for range 3 {
-		k, err := kernel()
-		if err != nil {
-			return nil, 0, err
-		}
-		b, err := Open(k, o)
-		if err == nil {
-			bad, err = b.Run(sequences)
-			torn = b.Torn
-		}
-		if err = errors.Join(err, k.Close()); !errors.Is(err, errSlow) {
-			return bad, torn, err
-		}
+// play runs sequences on a kernel of their own. When the machine is too slow for so many, half as many run at a time, and
+// one alone is tried again.
+func play(kernel Maker, undisturbed bool, o Options, sequences [][]oracle.Packet) (bad map[int]string, torn int, err error) {
+	bad, torn, err = playOnce(kernel, undisturbed, o, sequences)
+	half := len(sequences) / 2
+	for try := 0; errors.Is(err, errSlow) && half == 0 && try < 5; try++ {
+		bad, torn, err = playOnce(kernel, undisturbed, o, sequences)
 	}
-	return nil, torn, errSlow
+	if !errors.Is(err, errSlow) || half == 0 {
+		return bad, torn, err
+	}
+	bad, torn, err = play(kernel, undisturbed, o, sequences[:half])
+	if err != nil {
+		return nil, torn, err
+	}
+	rest, more, err := play(kernel, undisturbed, o, sequences[half:])
+	for i, what := range rest {
+		if i != Batch {
+			i += half
+		}
+		bad[i] = what
+	}
+	return bad, torn + more, err
 }
 
-func minimise(kernel func() (oracle.Tracker, error), o Options, sequences [][]oracle.Packet, bad map[int]string) (all []Divergence, err error) {
+func playOnce(kernel Maker, undisturbed bool, o Options, sequences [][]oracle.Packet) (bad map[int]string, torn int, err error) {
+	k, err := kernel(undisturbed)
+	if err != nil {
+		return nil, 0, err
+	}
+	b, err := Open(k, o)
+	if err == nil {
+		bad, err = b.Run(sequences)
+		torn = b.Torn
+	}
+	return bad, torn, errors.Join(err, k.Close())
+}
+
+func minimise(kernel Maker, o Options, sequences [][]oracle.Packet, bad map[int]string) (all []Divergence, err error) {
 	for _, i := range slices.Sorted(maps.Keys(bad)) {
 		if len(all) == minimised {
 			break
@@ -94,7 +121,7 @@ func minimise(kernel func() (oracle.Tracker, error), o Options, sequences [][]or
 		}
 		what := bad[i] // of the sequence with others beside it, should it alone not differ
 		small := oracle.Minimize(sequences[i], func(s []oracle.Packet) bool {
-			alone, _, playErr := play(kernel, o, [][]oracle.Packet{s})
+			alone, _, playErr := play(kernel, true, o, [][]oracle.Packet{s})
 			err = errors.Join(err, playErr)
 			for _, text := range alone {
 				what = text

@@ -54,7 +54,7 @@ func (r *running) compareTables(step int) error {
 	at, start := r.clock.now(), time.Now()
 	r.Model.Flows(at, func(f *flow.Flow) bool { ours[keyOf(f)] = f.Clone(); return true })
 	differs := func(f *flow.Flow, what string) {
-		i := laneOf(f)
+		i := laneOf(f) - r.o.First
 		if i < 0 || i >= len(r.lanes) {
 			i = Batch
 		}

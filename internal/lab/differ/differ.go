@@ -36,6 +36,10 @@ type Options struct {
 	Profile model.Profile
 	// Loaded are put into both tables first.
 	Loaded []flow.Flow
+	// Zones are the conntrack zones of IPv4 packets, by their type of service; the kernel's rules are the caller's.
+	Zones map[byte]uint16
+	// First is the number of the first lane.
+	First int
 }
 
 // Bench is a kernel and the model side by side.
@@ -44,6 +48,7 @@ type Bench struct {
 	Model  *model.Model
 	o      Options
 	d      *packet.Decoder
+	zoned  map[byte]*packet.Decoder // by type of service
 	clock  clock
 	before map[string]uint64 // the kernel's counters when the model began
 	port   uint16            // what the lanes' responders listen on
@@ -52,9 +57,12 @@ type Bench struct {
 	Torn int
 }
 
-// RunningKernel makes a namespace of the running kernel. Until it is closed nobody changes what the machine's
-// namespaces share; it must not be opened by who holds the machine's lock alone.
-func RunningKernel() (oracle.Tracker, error) {
+// RunningKernel makes a namespace of the running kernel. Undisturbed, nobody changes what the machine's namespaces
+// share until it is closed; who holds the machine's lock must not ask for that.
+func RunningKernel(undisturbed bool) (oracle.Tracker, error) {
+	if !undisturbed {
+		return oracle.Open("differ")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	m, err := lab.LockMachine(ctx, true)
@@ -80,6 +88,10 @@ func (s *sharing) Close() error { return errors.Join(s.Kernel.Close(), s.machine
 // Open brings a kernel without flows and a new model to the same settings. The caller closes the kernel.
 func Open(k oracle.Tracker, o Options) (*Bench, error) {
 	b := &Bench{Kernel: k, o: o, port: 80, d: packet.NewDecoder(packet.Options{Checksums: true, DCCP: o.Profile.DCCP})}
+	b.zoned = map[byte]*packet.Decoder{}
+	for tos, zone := range o.Zones {
+		b.zoned[tos] = packet.NewDecoder(packet.Options{Checksums: true, Zone: zone})
+	}
 	for _, h := range o.Helpers {
 		b.port = h.Port
 		if err := k.Help(h.Kind.String(), h.Port); err != nil {
@@ -120,9 +132,10 @@ func (b *Bench) load() error {
 		return nil
 	}
 	now := b.clock.now()
+	created := now - 3e9 // the kernel knows no first packet of such a flow: UDP's two seconds are over
 	for i := range b.o.Loaded {
 		f := &b.o.Loaded[i]
-		if !b.Model.Load(tuple(&f.Orig), tuple(&f.Reply), f.Status, f.State, now, now+int64(f.Timeout)*1e9) {
+		if !b.Model.Load(tuple(&f.Orig), tuple(&f.Reply), f.Status, f.State, created, now+int64(f.Timeout)*1e9) {
 			return fmt.Errorf("the model does not take %v", f.Orig)
 		}
 	}
@@ -172,7 +185,9 @@ func (b *Bench) Change(name string, v int64) error {
 // moved: where it matters, more than two seconds of the time are really slept.
 func (b *Bench) wait(d time.Duration, udp bool) error {
 	time.Sleep(10 * time.Millisecond) // no timer stands at a whole second any more: see Tracker.Age
-	d = b.clear(d)
+	if d > 0 {
+		d = b.clear(d)
+	}
 	by := d
 	if udp && d > sleeps {
 		by -= sleeps
@@ -221,7 +236,7 @@ type lane struct {
 func (b *Bench) lanes(sequences [][]oracle.Packet) (lanes []lane, longest int) {
 	lanes = make([]lane, len(sequences))
 	for i := range lanes {
-		from, to := Ends(i, b.o.V6)
+		from, to := Ends(i+b.o.First, b.o.V6)
 		lanes[i] = lane{sequences[i], oracle.NewConversation(from, netip.AddrPortFrom(to.Addr(), b.port), uint32(i))}
 		longest = max(longest, len(sequences[i]))
 	}
@@ -239,11 +254,31 @@ func (b *Bench) Run(sequences [][]oracle.Packet) (map[int]string, error) {
 			return nil, fmt.Errorf("step %d: %w", step+1, err)
 		}
 	}
-	if diff, err := b.compareCounters(); err != nil || diff != "" && len(run.bad) == 0 {
-		run.bad[Batch] = diff
-		return run.bad, err
+	return run.bad, run.statistics()
+}
+
+// From makes the next run's lanes begin with this number, so that they are new flows.
+func (b *Bench) From(lane int) { b.o.First = lane }
+
+// Compare compares both tables, the lanes' flows by lane, and the statistics.
+func (b *Bench) Compare(lanes int) (map[int]string, error) {
+	r := running{Bench: b, lanes: make([]lane, lanes), bad: map[int]string{}}
+	if err := r.compareTables(0); err != nil {
+		return nil, err
 	}
-	return run.bad, nil
+	return r.bad, r.statistics()
+}
+
+// statistics notes a difference of the counters, when no sequence's explains it.
+func (r *running) statistics() error {
+	if len(r.bad) > 0 {
+		return nil
+	}
+	diff, err := r.compareCounters()
+	if diff != "" {
+		r.bad[Batch] = diff
+	}
+	return err
 }
 
 // Batch is the key of a difference that is no single sequence's.

@@ -57,13 +57,14 @@ func (r *running) feed(packets [][]byte, who []int, step int) error {
 	if err != nil {
 		return err
 	}
-	r.slowest = max(r.slowest, time.Since(start))
+	took := time.Since(start)
+	r.slowest = max(r.slowest, took)
 	for j, i := range who {
 		if answers[j].Diff != "" {
 			r.bad[i] = fmt.Sprintf("packet %d: %s", step+1, answers[j].Diff)
 		}
 	}
-	return r.clock.steady(r.udp)
+	return r.clock.steady(r.udp, took)
 }
 
 // Answer is what both sides made of a packet, and how they differ.
@@ -83,11 +84,18 @@ func (b *Bench) Feed(packets [][]byte) ([]Answer, error) {
 	settings := b.Model.Settings()
 	var p packet.Packet
 	for i := range packets {
-		b.d.IP(now, packets[i], &p)
+		b.decoder(packets[i]).IP(now, packets[i], &p)
 		v := b.Model.Step(now, &p)
 		answers[i] = Answer{v, reports[i], compareReport(&settings, v, reports[i])}
 	}
 	return answers, nil
+}
+
+func (b *Bench) decoder(ip []byte) *packet.Decoder {
+	if len(b.zoned) > 0 && len(ip) > 1 && ip[0]>>4 == 4 && b.zoned[ip[1]] != nil {
+		return b.zoned[ip[1]]
+	}
+	return b.d
 }
 
 // compareReport says how a verdict differs from the kernel's report, or "". A packet that is dropped has no report.
