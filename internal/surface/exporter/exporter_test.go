@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ctkeeper/internal/conntrack/rank"
+	"ctkeeper/internal/conntrack/settings"
 	"ctkeeper/internal/conntrack/snapshot"
 )
 
@@ -140,6 +141,11 @@ func promtool(t *testing.T, text string) {
 
 func BenchmarkScrape64Namespaces(b *testing.B) {
 	w := watch(64)
+	for i := range w.Namespaces {
+		for _, s := range settings.All() { // as every namespace has them
+			w.Namespaces[i].Settings[s.Name] = 1
+		}
+	}
 	h := Handler(func() snapshot.Watch { return w }, Options{})
 	for b.Loop() {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil))
