@@ -14,7 +14,9 @@ func (m *Model) StepBatch(now []int64, p []packet.Packet, v []Verdict) {
 		n := min(len(p), BatchSize)
 		m.Touch(p[:n])
 		for i := range n {
-			v[i] = m.Step(now[i], &p[i])
+			if !m.established(now[i], &p[i], &v[i]) {
+				v[i] = m.step(now[i], &p[i])
+			}
 		}
 		now, p, v = now[n:], p[n:], v[n:]
 	}

@@ -150,13 +150,13 @@ func benchFloor(b *testing.B, t *traffic) {
 	for i := range t.order {
 		f.step(1, t.frames[i*t.size:(i+1)*t.size], true)
 	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
-		if !f.step(int64(i), t.frame(i), false) {
-			b.Fatal("lost")
+	onCPU(b, func() {
+		for i := range b.N {
+			if !f.step(int64(i), t.frame(i), false) {
+				b.Fatal("lost")
+			}
 		}
-	}
+	})
 }
 
 // warm is a loaded model after a packet of each flow, as the floor's table is.
@@ -174,15 +174,14 @@ func warm(b *testing.B, t *traffic, proto byte) (*model.Model, *packet.Decoder) 
 func benchModel(b *testing.B, t *traffic, proto byte) {
 	m, d := warm(b, t, proto)
 	var p packet.Packet
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
-		d.Decode(int64(i), packet.Ethernet, t.frame(i), &p)
-		if v := m.Step(int64(i), &p); v.Result != model.Established {
-			b.Fatal(v.Result)
+	onCPU(b, func() {
+		for i := range b.N {
+			d.Decode(int64(i), packet.Ethernet, t.frame(i), &p)
+			if m.Step(int64(i), &p).Result != model.Established {
+				b.Fatal("lost")
+			}
 		}
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
+	})
 }
 
 func benchBatch(b *testing.B, t *traffic, proto byte) {
@@ -191,19 +190,19 @@ func benchBatch(b *testing.B, t *traffic, proto byte) {
 	var ps [n]packet.Packet
 	var vs [n]model.Verdict
 	var now [n]int64
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := 0; i < b.N; i += n {
-		for j := range n {
-			now[j] = int64(i + j)
-			d.Decode(now[j], packet.Ethernet, t.frame(i+j), &ps[j])
+	var frames [n][]byte
+	onCPU(b, func() {
+		for i := 0; i < b.N; i += n {
+			for j := range n {
+				now[j], frames[j] = int64(i+j), t.frame(i+j)
+			}
+			d.Batch(now[:], packet.Ethernet, frames[:], ps[:])
+			m.StepBatch(now[:], ps[:], vs[:])
+			if vs[0].Result != model.Established {
+				b.Fatal(vs[0].Result)
+			}
 		}
-		m.StepBatch(now[:], ps[:], vs[:])
-		if vs[0].Result != model.Established {
-			b.Fatal(vs[0].Result)
-		}
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
+	})
 }
 
 // BenchmarkNewAtFull is a new flow that evicts one, in a table full of unassured flows.

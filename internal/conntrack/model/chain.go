@@ -108,6 +108,10 @@ func (m *Model) overdue(hash uint64, now int64, found uint32, ok bool) (flow uin
 
 // ends notes when a flow's timer will run out, so that soonest stays a lower bound of all.
 func (m *Model) ends(deadline int64) {
-	m.soonest = min(m.soonest, deadline)
-	m.gc.since = min(m.gc.since, deadline)
+	if deadline < m.soonest {
+		m.soonest = deadline
+	}
+	if deadline < m.gc.since {
+		m.gc.since = deadline
+	}
 }

@@ -28,29 +28,22 @@ func (m *Model) established(now int64, p *packet.Packet, v *Verdict) bool {
 			return false
 		}
 	}
-	*v = Verdict{Result: Established, Reply: dir == 1, Flow: r.id, Status: flow.Status(r.status)}
+	var timeout int64
+	*v = Verdict{}
 	if proto == uint8(flow.TCP) {
-		if r.state != stEstablished || !acknowledges(&r.track, &p.TCP, dir) {
+		seg := &p.TCP
+		if r.state != stEstablished || seg.Class != packet.ClassAck || r.side[dir&1].maxwin == 0 || !r.move(seg, dir, r.segment(seg, dir)) {
 			return false
 		}
-		v.Timeout = m.tcpTimeout(&r.track, packet.ClassAck, stEstablished)
+		r.remember(packet.ClassAck, dir)
+		timeout = m.tcpTimeout(&r.track, packet.ClassAck, stEstablished)
 		v.State, v.Reason.proto = flow.TCPEstablished, uint8(flow.TCP)
 	} else {
-		v.Timeout, _ = m.udpTimeout(&r.head, now)
+		timeout, _ = m.udpTimeout(&r.head, now)
 	}
 	m.now = now
-	r.deadline = now + v.Timeout
+	r.deadline = now + timeout
 	m.ends(r.deadline)
-	return true
-}
-
-// acknowledges moves the window on for a segment that only acknowledges, or carries data, inside it.
-func acknowledges(t *track, seg *packet.TCP, dir uint8) bool {
-	w := t.segment(seg, dir)
-	if seg.Class != packet.ClassAck || t.side[dir].maxwin == 0 || !t.inside(dir, &w) {
-		return false
-	}
-	t.advance(seg, dir, &w)
-	t.remember(packet.ClassAck, dir)
+	v.Flow, v.Timeout, v.Status, v.Result, v.Reply = r.id, timeout, flow.Status(r.status), Established, dir == 1
 	return true
 }

@@ -36,27 +36,27 @@ func (r Result) String() string {
 
 // Verdict is what conntrack made of one packet and how its flow stands just after.
 type Verdict struct {
-	Result Result
-	Reply  bool   // the packet went in the flow's reply direction
-	Flow   uint64 // number of the flow in order of confirmation, from 1; 0 when there is none
-	Gone   bool   // the packet removed its own flow
-	Seen   Result // of a Dropped packet, what rules saw of it before its confirmation or its helper dropped it
-	State  flow.State
-	Status flow.Status
+	Flow uint64 // number of the flow in order of confirmation, from 1; 0 when there is none
 	// Timeout is the time left in nanoseconds.
 	Timeout int64
+	Status  flow.Status
+	State   flow.State
+	Result  Result
+	Seen    Result // of a Dropped packet, what rules saw of it before its confirmation or its helper dropped it
+	Reply   bool   // the packet went in the flow's reply direction
+	Gone    bool   // the packet removed its own flow
 	Reason  Reason
 }
 
 // Reason is why conntrack found a packet invalid, or ignored it, as log_invalid would say it.
 type Reason struct {
+	ends  *[2]netip.Addr // of an ICMP error that came to the wrong host
+	n, m  uint32
 	code  reasonCode
 	proto uint8
 	dir   uint8
 	class uint8
 	state uint8
-	n, m  uint32
-	ends  *[2]netip.Addr // of an ICMP error that came to the wrong host
 }
 
 type reasonCode uint8

@@ -68,15 +68,14 @@ func (m *Model) window(s *step, old uint8) accept {
 	if rst && w.seq == 0 && t.state == stSynSent {
 		w.seq, w.end = snd.end, snd.end
 	}
-	if a, code := m.fits(s, w); code != noReason {
-		if a == accepted {
-			return a
-		}
-		s.reason.code = code
-		return a
+	if t.move(seg, s.dir, w) {
+		return accepted
 	}
-	t.advance(seg, s.dir, &w)
-	return accepted
+	a, code := m.breaks(s, w)
+	if a != accepted {
+		s.reason.code = code
+	}
+	return a
 }
 
 // segment is a segment as far as windows go.
@@ -110,20 +109,9 @@ func pickUp(s *step, snd, rcv *side, w segment) {
 	}
 }
 
-// inside reports whether a segment keeps all four bounds.
-func (t *track) inside(dir uint8, w *segment) bool {
-	snd, rcv := &t.side[dir&1], &t.side[dir&1^1]
-	return before(w.seq, snd.maxend+1) && before(w.sack, rcv.end+1) && after(w.sack, rcv.end-maxAckWindow(snd)-1) &&
-		(rcv.maxwin == 0 || after(w.end, snd.end-rcv.maxwin-1))
-}
-
-// fits checks the four bounds. A code other than noReason means that one was broken; accepted with a code
-// means that liberal tracking lets it pass.
-func (m *Model) fits(s *step, w segment) (accept, reasonCode) {
+// breaks tells which of the four bounds a segment broke; accepted means that liberal tracking lets it pass.
+func (m *Model) breaks(s *step, w segment) (accept, reasonCode) {
 	t := s.tr
-	if t.inside(s.dir, &w) {
-		return accepted, noReason
-	}
 	snd, rcv := &t.side[s.dir], &t.side[s.dir^1]
 	ackOK := after(w.sack, rcv.end-maxAckWindow(snd)-1)
 	inWindow := after(w.end, snd.end-rcv.maxwin-1)
@@ -163,45 +151,51 @@ func (m *Model) lenient(s *step, a accept) accept {
 	return a
 }
 
-// advance moves both windows on and counts retransmissions.
-func (t *track) advance(seg *packet.TCP, dir uint8, w *segment) {
-	dir &= 1
-	snd, rcv := &t.side[dir], &t.side[dir^1]
+// move takes a segment that keeps all four bounds: it moves both windows on and counts retransmissions. One that breaks a
+// bound gets false and changes nothing.
+func (t *track) move(seg *packet.TCP, dir uint8, w segment) bool {
+	snd, rcv := &t.side[dir&1], &t.side[dir&1^1]
+	s, r := *snd, *rcv
+	if !before(w.seq, s.maxend+1) || !before(w.sack, r.end+1) || !after(w.sack, r.end-max(66000, s.maxwin)-1) ||
+		r.maxwin != 0 && !after(w.end, s.end-r.maxwin-1) {
+		return false
+	}
 	win := uint32(seg.Win)
 	if seg.Flags&packet.SYN == 0 {
 		win <<= t.scaleOf(dir)
 	}
-	snd.maxwin = max(snd.maxwin, win+w.sack-w.ack)
-	if after(w.end, snd.end) {
+	mine := t.flags[dir&1]
+	snd.maxwin = max(s.maxwin, win+w.sack-w.ack)
+	if after(w.end, s.end) {
 		snd.end = w.end
-		t.flags[dir] |= fUnacked
+		mine |= fUnacked
 	}
-	if seg.Flags&packet.ACK != 0 {
-		if t.flags[dir]&fMaxAck == 0 || after(w.ack, snd.maxack) {
-			snd.maxack = w.ack
-			t.flags[dir] |= fMaxAck
-		}
+	if seg.Flags&packet.ACK != 0 && (mine&fMaxAck == 0 || after(w.ack, s.maxack)) {
+		snd.maxack = w.ack
+		mine |= fMaxAck
 	}
-	if rcv.maxwin != 0 && after(w.end, snd.maxend) {
-		rcv.maxwin += w.end - snd.maxend
+	t.flags[dir&1] = mine
+	if r.maxwin != 0 && after(w.end, s.maxend) {
+		rcv.maxwin = r.maxwin + w.end - s.maxend
 	}
-	if after(w.sack+win, rcv.maxend-1) {
+	if after(w.sack+win, r.maxend-1) {
 		rcv.maxend = w.sack + win
 		if win == 0 {
 			rcv.maxend++
 		}
 	}
-	if w.ack == rcv.end {
-		t.flags[dir^1] &^= fUnacked
+	if w.ack == r.end {
+		t.flags[dir&1^1] &^= fUnacked
 	}
 	if seg.Class == packet.ClassAck {
-		t.retransmitted(seg.Win, dir, w)
+		t.repeats(seg.Win, dir, w)
 	}
+	return true
 }
 
-// retransmitted counts segments that say what the last one did.
-func (t *track) retransmitted(win uint16, dir uint8, w *segment) {
-	if t.lastDir() == dir && t.lastSeq == w.seq && t.lastAck == w.ack && t.lastEnd == w.end && t.lastWin == win {
+// repeats counts segments that say what the last one did.
+func (t *track) repeats(win uint16, dir uint8, w segment) {
+	if t.lastSeq == w.seq && t.lastEnd == w.end && t.lastAck == w.ack && t.lastWin == win && t.lastDir() == dir {
 		t.retrans++
 		return
 	}

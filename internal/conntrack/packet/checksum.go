@@ -32,11 +32,18 @@ func finish(s uint64) uint16 {
 	return ^uint16(s)
 }
 
-// pseudo is the sum of the pseudo-header for a transport of so many bytes.
-func (p *Packet) pseudo(proto uint8, n int) uint64 {
-	size := 16
-	if p.family == 4 {
-		size = 4
+// addrs is the sum of the addresses, with which checksums of transports begin; 0 if none is verified.
+func (d *Decoder) addrs(p *Packet) uint64 {
+	switch {
+	case !d.opt.Checksums:
+		return 0
+	case p.family == 4:
+		return sum(p.addr[1][:4], sum(p.addr[0][:4], 0))
 	}
-	return sum(p.addr[1][:size], sum(p.addr[0][:size], uint64(proto)+uint64(n)))
+	return sum(p.addr[1][:], sum(p.addr[0][:], 0))
+}
+
+// wrong verifies a transport's checksum over its bytes b and a pseudo-header with these addresses.
+func wrong(b []byte, addrs uint64, proto uint8, n int) bool {
+	return finish(sum(b, addrs+uint64(proto)+uint64(n))) != 0
 }

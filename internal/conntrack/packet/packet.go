@@ -66,8 +66,8 @@ type Packet struct {
 	Payload []byte // transport header and all behind it
 	TCP     TCP
 
-	addr  [2][16]byte
-	Inner Inner // of an ICMP error
+	addr  [2][16]byte // not of plain packets: their key holds them
+	Inner Inner       // of an ICMP error
 }
 
 // Inner is the packet that an ICMP error quotes.
@@ -118,4 +118,12 @@ func (p *Packet) Proto() uint8 { return p.proto }
 func (p *Packet) Plain() uint8 { return p.plain }
 
 // Addrs are the packet's source and destination; IPv4 addresses lie in the first four bytes.
-func (p *Packet) Addrs() (src, dst [16]byte) { return p.addr[0], p.addr[1] }
+func (p *Packet) Addrs() (src, dst [16]byte) {
+	if p.plain == 0 {
+		return p.addr[0], p.addr[1]
+	}
+	if p.Turn == 1 {
+		return p.Key.B, p.Key.A
+	}
+	return p.Key.A, p.Key.B
+}

@@ -18,21 +18,24 @@ func (d *Decoder) ipv4Plain(ip []byte, p *Packet) bool {
 		!headerFits(w0, w1, w2) || routedNowhere(src, w2) {
 		return false
 	}
-	p.Kind, p.Fault, p.Link, p.Frag, p.BadSum, p.Unrouted, p.Cut = Tracked, NoFault, 0, false, false, false, false
-	p.Len, p.family, p.proto, p.plain = uint32(total), 4, proto, 0
+	dst := w2
+	p.Kind, p.Fault, p.Turn, p.Link, p.Frag, p.BadSum, p.Unrouted, p.Cut = Tracked, NoFault, 0, 0, false, false, false, false
+	p.Len, p.family, p.proto = uint32(total), 4, proto
 	p.Inner.Error, p.Inner.OK = false, false
-	p.addr = [2][16]byte{}
-	binary.LittleEndian.PutUint32(p.addr[0][:], src)
-	binary.LittleEndian.PutUint32(p.addr[1][:], w2)
-	p.key4(src, w2, binary.BigEndian.Uint32(ip[20:]), proto, &d.opt)
-	p.Payload = ip[20:total]
+	b := ip[20:total]
+	p.key4(src, dst, binary.BigEndian.Uint32(b), &d.opt)
+	p.Payload = b
+	addrs := uint64(bits.ReverseBytes32(src)) + uint64(bits.ReverseBytes32(dst))
 	if proto == protoTCP {
-		d.tcp(p.Payload, p)
+		d.tcp(b, p, addrs)
 	} else {
-		d.udp(p.Payload, p)
+		d.udp(b, p, addrs)
 	}
-	if p.Fault == NoFault && !p.BadSum {
-		p.plain = proto
+	if p.plain = proto; p.Fault != NoFault || p.BadSum {
+		p.plain = 0
+		p.addr = [2][16]byte{}
+		binary.LittleEndian.PutUint32(p.addr[0][:], src)
+		binary.LittleEndian.PutUint32(p.addr[1][:], dst)
 	}
 	return true
 }
@@ -49,7 +52,7 @@ func headerFits(w0, w1 uint64, w2 uint32) bool {
 func routedNowhere(src, dst uint32) bool { return src&0xff >= 224 || src == 0 || dst == 0 }
 
 // key4 makes the key of a tuple over IPv4 with ports: what Canonical and Hash do, in registers.
-func (p *Packet) key4(src, dst, ports uint32, proto uint8, o *Options) {
+func (p *Packet) key4(src, dst, ports uint32, o *Options) {
 	a := uint64(bits.ReverseBytes32(src))<<16 | uint64(ports>>16)
 	b := uint64(bits.ReverseBytes32(dst))<<16 | uint64(ports&0xffff)
 	lo, hi, turn := a, b, uint8(0)
@@ -62,7 +65,7 @@ func (p *Packet) key4(src, dst, ports uint32, proto uint8, o *Options) {
 	binary.LittleEndian.PutUint64(k.A[8:], 0)
 	binary.LittleEndian.PutUint64(k.B[:], addrB)
 	binary.LittleEndian.PutUint64(k.B[8:], 0)
-	k.APort, k.BPort, k.Proto, k.Family, k.Zone = uint16(lo), uint16(hi), proto, 4, o.Zone
+	k.APort, k.BPort, k.Proto, k.Family, k.Zone = uint16(lo), uint16(hi), p.proto, 4, o.Zone
 	p.Turn = turn
-	p.Hash = mix(addrA, addrB, lo&0xffff<<48|hi&0xffff<<32|uint64(proto)<<24|4<<16|uint64(o.Zone), o.Seed)
+	p.Hash = mix(addrA, addrB, lo&0xffff<<48|hi&0xffff<<32|uint64(p.proto)<<24|4<<16|uint64(o.Zone), o.Seed)
 }

@@ -2,26 +2,32 @@ package packet
 
 import "encoding/binary"
 
-func (d *Decoder) tcp(b []byte, p *Packet) {
+func (d *Decoder) tcp(b []byte, p *Packet, addrs uint64) {
 	if len(b) < 20 {
 		p.Fault = Short
 		return
 	}
 	head := int(b[12]>>4) * 4
 	flags := b[13] & 0x3f
+	seq, ack := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 	t := &p.TCP
-	t.Seq, t.Ack = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
-	t.Win, t.Flags, t.Class = binary.BigEndian.Uint16(b[14:]), flags, classOf(flags)
-	t.Sack, t.SackOK, t.HasScale, t.WScale = t.Ack, false, false, 0
-	switch {
-	case head < 20 || len(b) < head:
+	t.Seq, t.Ack, t.Sack = seq, ack, ack
+	t.Win, t.Flags, t.Class = binary.BigEndian.Uint16(b[14:]), flags, ClassAck
+	t.WScale, t.HasScale, t.SackOK = 0, false, false
+	if flags&^PSH != ACK {
+		t.Class = classOf(flags)
+		if !sensible(flags) {
+			p.Fault = BadFlags
+		}
+	}
+	if head < 20 || len(b) < head {
 		p.Fault = Truncated
 		return
-	case !sensible(flags):
-		p.Fault = BadFlags
 	}
-	p.BadSum = d.opt.Checksums && finish(sum(b, p.pseudo(protoTCP, len(b)))) != 0
-	t.End = t.Seq + uint32(len(b)-head) + uint32(flags>>1&1) + uint32(flags&1)
+	t.End = seq + uint32(len(b)-head) + uint32(flags>>1&1) + uint32(flags&1)
+	if d.opt.Checksums {
+		p.BadSum = wrong(b, addrs, protoTCP, len(b))
+	}
 	if t.Options = head > 20; t.Options {
 		t.options(b[20:head])
 	}

@@ -5,22 +5,23 @@ import "encoding/binary"
 // transport decodes what lies behind the IP headers.
 func (d *Decoder) transport(b []byte, p *Packet) {
 	p.Payload = b
+	addrs := d.addrs(p)
 	t := Tuple{Src: p.addr[0], Dst: p.addr[1], Proto: p.proto, Family: p.family, Zone: d.opt.Zone}
 	switch p.proto {
 	case protoTCP:
-		d.tcp(b, p)
+		d.tcp(b, p, addrs)
 	case protoUDP:
-		d.udp(b, p)
+		d.udp(b, p, addrs)
 	case protoUDPLite:
-		d.udplite(b, p)
+		d.udplite(b, p, addrs)
 	case protoSCTP:
 		d.sctp(b, p)
 	case protoDCCP:
 		if d.opt.DCCP {
-			d.dccp(b, p)
+			d.dccp(b, p, addrs)
 		}
 	case protoICMP, protoICMPv6:
-		if !d.icmp(b, p) {
+		if !d.icmp(b, p, addrs) {
 			return
 		}
 	}
@@ -73,7 +74,7 @@ func gre(t *Tuple, b []byte) bool {
 	return true
 }
 
-func (d *Decoder) udp(b []byte, p *Packet) {
+func (d *Decoder) udp(b []byte, p *Packet, addrs uint64) {
 	if len(b) < 8 {
 		p.Fault = Short
 		return
@@ -82,14 +83,13 @@ func (d *Decoder) udp(b []byte, p *Packet) {
 	switch {
 	case n < 8 || n > len(b):
 		p.Fault = Truncated
-	case b[6]|b[7] == 0 || !d.opt.Checksums:
-	default:
-		p.BadSum = finish(sum(b[:n], p.pseudo(protoUDP, n))) != 0
+	case b[6]|b[7] != 0:
+		p.BadSum = d.opt.Checksums && wrong(b[:n], addrs, protoUDP, n)
 	}
 }
 
 // udplite is verified with UDP's pseudo-header, so that correct packets fail; kernel-model.md §A.4.
-func (d *Decoder) udplite(b []byte, p *Packet) {
+func (d *Decoder) udplite(b []byte, p *Packet, addrs uint64) {
 	if len(b) < 8 {
 		p.Fault = Short
 		return
@@ -104,12 +104,12 @@ func (d *Decoder) udplite(b []byte, p *Packet) {
 	case b[6]|b[7] == 0:
 		p.Fault = NoSum
 	default:
-		p.BadSum = d.opt.Checksums && finish(sum(b[:cover], p.pseudo(protoUDP, len(b)))) != 0
+		p.BadSum = d.opt.Checksums && wrong(b[:cover], addrs, protoUDP, len(b))
 	}
 }
 
 // dccp verifies a header and the part of the packet that its checksum covers.
-func (d *Decoder) dccp(b []byte, p *Packet) {
+func (d *Decoder) dccp(b []byte, p *Packet, addrs uint64) {
 	if len(b) < 12 {
 		p.Fault = Short
 		return
@@ -122,7 +122,7 @@ func (d *Decoder) dccp(b []byte, p *Packet) {
 		p.Fault = Truncated
 		return
 	}
-	p.BadSum = d.opt.Checksums && finish(sum(b[:cover], p.pseudo(protoDCCP, len(b)))) != 0
+	p.BadSum = d.opt.Checksums && wrong(b[:cover], addrs, protoDCCP, len(b))
 }
 
 func (d *Decoder) sctp(b []byte, p *Packet) {
@@ -135,7 +135,7 @@ func (d *Decoder) sctp(b []byte, p *Packet) {
 
 // icmp checks an ICMP or ICMPv6 message and reads what an error quotes; false means that the tracker
 // goes no further.
-func (d *Decoder) icmp(b []byte, p *Packet) bool {
+func (d *Decoder) icmp(b []byte, p *Packet, addrs uint64) bool {
 	v4 := p.family == 4
 	if v4 != (p.proto == protoICMP) {
 		p.Fault = NoTuple
@@ -146,11 +146,11 @@ func (d *Decoder) icmp(b []byte, p *Packet) bool {
 		return false
 	}
 	p.Type = b[0]
-	var s uint64
-	if !v4 {
-		s = p.pseudo(protoICMPv6, len(b))
+	if v4 {
+		p.BadSum = d.opt.Checksums && wrong(b, 0, 0, 0)
+	} else {
+		p.BadSum = d.opt.Checksums && wrong(b, addrs, protoICMPv6, len(b))
 	}
-	p.BadSum = d.opt.Checksums && finish(sum(b, s)) != 0
 	if v4 && p.Type > 18 {
 		p.Fault = BadType
 		return false
