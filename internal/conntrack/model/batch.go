@@ -2,8 +2,8 @@ package model
 
 import "ctkeeper/internal/conntrack/packet"
 
-// BatchSize is how many packets are touched at a time: enough for their cache misses to overlap, few enough to
-// stay in the nearest cache.
+// BatchSize is how many packets StepBatch and Touch take at a time: enough for their cache misses to overlap, few
+// enough to stay in the nearest cache.
 const BatchSize = 64
 
 // StepBatch steps packets in order and fills in a verdict for each; now holds the time of each. What it
@@ -22,9 +22,10 @@ func (m *Model) StepBatch(now []int64, p []packet.Packet, v []Verdict) {
 	}
 }
 
-// Touch reads the lines of the index, then the records that the hashes of at most BatchSize packets point at, so that
-// stepping them waits less for memory. It changes nothing.
+// Touch reads the memory that packets to come will need: the lines of the index, then the records that the packets'
+// hashes point at. It changes nothing; packets beyond a batch's number are left out.
 func (m *Model) Touch(p []packet.Packet) {
+	p = p[:min(len(p), BatchSize)]
 	var marks [BatchSize]uint64
 	x := &m.index
 	for i := range p {

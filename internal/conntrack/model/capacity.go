@@ -23,21 +23,7 @@ func (m *Model) room(hash uint64, turn uint8) bool {
 func (m *Model) earlyDrop(hash uint64, turn uint8) bool {
 	first := m.bucket(hash, turn)
 	for b := range uint64(8) {
-		evicted := 0
-		for {
-			i, why, found := m.victim(first + b)
-			if !found {
-				break
-			}
-			at := m.now
-			if why == Expired {
-				at = m.arena.track(i).deadline
-			} else {
-				evicted++
-			}
-			m.remove(i, why, at)
-		}
-		if evicted > 0 {
+		if evicted := m.evict(first + b); evicted > 0 {
 			m.stats.EarlyDrop += uint64(evicted)
 			return true
 		}
@@ -45,19 +31,33 @@ func (m *Model) earlyDrop(hash uint64, turn uint8) bool {
 	return false
 }
 
-// victim finds a flow in a bucket that early drop may take.
-func (m *Model) victim(bucket uint64) (flow uint32, why Why, found bool) {
+// evict takes what early drop may take out of a bucket, and counts what had not expired. It reads the bucket's lines of
+// the index, then its flows, before it removes any, so that each are fetched at once.
+func (m *Model) evict(bucket uint64) (evicted int) {
+	in := m.victims[:0]
 	m.chain(bucket, func(i uint32) bool {
-		tr := m.arena.track(i)
-		switch {
-		case m.now >= tr.deadline:
-			flow, why, found = i, Expired, true
-		case tr.status&assuredOrDying == 0:
-			flow, why, found = i, Evicted, true
-		}
-		return !found
+		in = append(in, i)
+		return true
 	})
-	return flow, why, found
+	m.victims = in
+	out := in[:0]
+	for _, i := range in {
+		if t := m.arena.track(i); m.now >= t.deadline || t.status&assuredOrDying == 0 {
+			out = append(out, i)
+		}
+	}
+	for _, i := range out {
+		r := m.arena.at(i)
+		switch {
+		case r.head.flags&hLive == 0: // both its tuples hang in this bucket, and it is gone
+		case m.now >= r.deadline:
+			m.remove(i, Expired, r.deadline)
+		default:
+			m.remove(i, Evicted, m.now)
+			evicted++
+		}
+	}
+	return evicted
 }
 
 const assuredOrDying = uint16(flow.Assured | flow.Dying)
@@ -65,8 +65,8 @@ const assuredOrDying = uint16(flow.Assured | flow.Dying)
 // chainTooLong draws the limit and counts the two chains that the flow would join.
 func (m *Model) chainTooLong(hash uint64) bool {
 	buckets := max(m.set.Buckets, 1)
-	if int64(m.count)*2 < buckets && buckets > 256 {
-		return false // some 50 in one bucket of a table half empty does not happen by chance
+	if m.prof.ChainMin >= 50 && int64(m.count) <= 2*buckets && buckets > 256 {
+		return false // that many do not meet by chance where four are to be expected
 	}
 	limit := m.prof.ChainMin + int(m.random()%uint32(m.prof.ChainMax-m.prof.ChainMin+1))
 	for turn := range uint8(2) {

@@ -80,6 +80,7 @@ type Model struct {
 	arena   arena
 	extras  []extra
 	holes   []uint32 // free extras
+	victims []uint32 // of the early drop under way
 	count   int
 	held    int
 	soonest int64 // no flow's timer runs out before
