@@ -38,7 +38,7 @@ type Decoder struct {
 	frags fragments
 	zero  [4]byte
 	hops  uint8 // of the IPv6 packet being decoded
-	// touched keeps what Batch reads ahead from being optimised away.
+	// touched keeps what is read ahead from being optimised away.
 	touched byte
 }
 

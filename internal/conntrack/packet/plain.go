@@ -11,6 +11,7 @@ func (d *Decoder) ipv4Plain(ip []byte, p *Packet) bool {
 	if len(ip) < 28 {
 		return false
 	}
+	d.touched = ip[min(len(ip), 40)-1] // it may lie in another cache line: fetch both at once
 	w0, w1, w2 := binary.LittleEndian.Uint64(ip), binary.LittleEndian.Uint64(ip[8:]), binary.LittleEndian.Uint32(ip[16:])
 	const versionAndFragment = 0xff3f0000000000ff
 	total, src, proto := int(bits.ReverseBytes16(uint16(w0>>16))), uint32(w1>>32), uint8(w1>>8)
