@@ -8,7 +8,7 @@ const BatchSize = 64
 
 // StepBatch steps packets in order and fills in a verdict for each; now holds the time of each. What it
 // yields is what Step yields one by one. It first touches all the memory that the packets need, so that
-// the misses overlap: with a million flows that halves the cost.
+// the misses overlap.
 func (m *Model) StepBatch(now []int64, p []packet.Packet, v []Verdict) {
 	for len(p) > 0 {
 		n := min(len(p), BatchSize)
