@@ -55,6 +55,7 @@ func TestKilled(t *testing.T) {
 	for i := 0; i < 200 && whole < 2; i++ {
 		send(t, w, udp(i))
 		time.Sleep(100 * time.Millisecond)
+		collect(t, ns)
 		whole, torn = openRecords(t, dir)
 	}
 	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {

@@ -35,6 +35,7 @@ func tracked(t testing.TB) (*lab.Wire, *lab.Namespace) {
 
 // recording is one that runs in the background.
 type recording struct {
+	ns    *lab.Namespace
 	stop  context.CancelFunc
 	ended chan error
 	last  atomic.Pointer[record.Counts]
@@ -44,7 +45,7 @@ type recording struct {
 func start(t testing.TB, ns *lab.Namespace, o record.Options) *recording {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	r := &recording{stop: stop, ended: make(chan error, 2)}
+	r := &recording{ns: ns, stop: stop, ended: make(chan error, 2)}
 	ready := make(chan struct{})
 	o.Ready = func() { close(ready) }
 	o.Progress = func(c record.Counts) { r.last.Store(&c) }
@@ -71,7 +72,7 @@ func (r *recording) end(t testing.TB) record.Counts {
 	return r.final
 }
 
-// until waits for a progress that pleases.
+// until waits for a progress that pleases, and has what expired meanwhile collected.
 func (r *recording) until(t testing.TB, ok func(record.Counts) bool) {
 	t.Helper()
 	for range 300 {
@@ -79,6 +80,7 @@ func (r *recording) until(t testing.TB, ok func(record.Counts) bool) {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
+		collect(t, r.ns)
 	}
 	t.Fatalf("it did not come: %+v", r.last.Load())
 }
@@ -136,6 +138,21 @@ func send(t testing.TB, w *lab.Wire, packets ...[]byte) {
 	}
 }
 
+// collect makes the kernel collect what expired, as any reading of the table does: left alone, it may take a minute.
+func collect(t testing.TB, ns *lab.Namespace) {
+	t.Helper()
+	if err := ns.Run(func() (err error) {
+		conn, err := ctnetlink.Dial(ctnetlink.Options{})
+		if err != nil {
+			return err
+		}
+		_, err = conn.Dump(t.Context(), ctnetlink.DumpOptions{}, func(*flow.Flow) error { return nil })
+		return errors.Join(err, conn.Close())
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestEnds: flows that close, expire, are deleted, and are still open.
 func TestEnds(t *testing.T) {
 	lab.Share(t)
@@ -161,17 +178,6 @@ func TestEnds(t *testing.T) {
 		fl := flow.Flow{Family: flow.IPv4, Orig: flow.Tuple{Src: gone.Addr(), Dst: server.Addr(), SrcPort: gone.Port(), DstPort: 80, Proto: flow.TCP}}
 		_, err = conn.Delete(t.Context(), slices.Values([]*flow.Flow{&fl}), ctnetlink.ChangeOptions{})
 		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(1500 * time.Millisecond)
-	if err := ns.Run(func() (err error) { // a reading makes the kernel collect what expired
-		conn, err := ctnetlink.Dial(ctnetlink.Options{})
-		if err != nil {
-			return err
-		}
-		_, err = conn.Dump(t.Context(), ctnetlink.DumpOptions{}, func(*flow.Flow) error { return nil })
-		return errors.Join(err, conn.Close())
 	}); err != nil {
 		t.Fatal(err)
 	}
