@@ -18,13 +18,9 @@ var exampleConfig string
 
 // writeReferencePages writes ctkeeper.yaml(5) and ctkeeper-metrics(7).
 func writeReferencePages(dir string) error {
-	metrics, err := metricsPage()
-	if err != nil {
-		return err
-	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(dir, "ctkeeper.yaml.5"), []byte(configPage()), 0o644),
-		os.WriteFile(filepath.Join(dir, "ctkeeper-metrics.7"), []byte(metrics), 0o644),
+		os.WriteFile(filepath.Join(dir, "ctkeeper-metrics.7"), []byte(metricsPage()), 0o644),
 	)
 }
 
@@ -36,17 +32,13 @@ func configPage() string {
 		".fi\n.SH SEE ALSO\n.BR ctkeeper\\-serve (8),\n.BR ctkeeper\\-metrics (7)\n"
 }
 
-func metricsPage() (string, error) {
-	all, err := exporter.Metrics()
-	if err != nil {
-		return "", err
-	}
+func metricsPage() string {
 	var b strings.Builder
 	b.WriteString(".TH CTKEEPER-METRICS 7 \"\" \"ctkeeper\" \"Miscellaneous Information Manual\"\n" +
 		".SH NAME\nctkeeper\\-metrics \\- what /metrics of ctkeeper serve holds\n.SH DESCRIPTION\n" +
 		"Labels are namespaces (256 at most), settings, protocols, states and kinds; never addresses. " +
 		"Counters of the kernel, which has 32 bits for them, do not wrap here.\n.SH METRICS\n")
-	for _, m := range all {
+	for _, m := range exporter.Metrics() {
 		labels := ""
 		if len(m.Labels) > 0 {
 			labels = "{" + strings.Join(m.Labels, ",") + "}"
@@ -54,5 +46,5 @@ func metricsPage() (string, error) {
 		fmt.Fprintf(&b, ".TP\n.B %s\n(%s) %s\n", roff(m.Name+labels), m.Type, roff(m.Help))
 	}
 	b.WriteString(".SH SEE ALSO\n.BR ctkeeper\\-serve (8),\n.BR ctkeeper.yaml (5)\n")
-	return b.String(), nil
+	return b.String()
 }

@@ -9,7 +9,8 @@ import (
 	"ctkeeper/internal/conntrack/snapshot"
 )
 
-// Watch is what is known now. It is a copy: the caller may keep it.
+// Watch is what is known now. The caller may keep it, and changes nothing in it: settings and flows are replaced here,
+// never changed, and so not copied.
 func (s *Sampler) Watch() snapshot.Watch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,7 +29,7 @@ func (s *Sampler) Watch() snapshot.Watch {
 
 func (w *watched) export() snapshot.Watched {
 	out := snapshot.Watched{Name: w.ns.Name, Inode: w.ns.Inode, Initial: w.initial, Totals: maps.Clone(w.totals), Refused: w.refused, Buckets: w.buckets,
-		Settings: maps.Clone(w.settings), Flows: w.flows, FlowsAt: w.flowsAt, Expectations: w.expects, Forecast: w.foreseenNow(time.Now()), Drift: w.drift, Error: w.failed}
+		Settings: w.settings, Flows: w.flows, FlowsAt: w.flowsAt, Expectations: w.expects, Forecast: w.foreseenNow(time.Now()), Drift: w.drift, Error: w.failed}
 	if len(w.ring) > 0 {
 		out.Last = w.ring[len(w.ring)-1]
 	}

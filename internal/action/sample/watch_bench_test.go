@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"ctkeeper/internal/conntrack/settings"
 	"ctkeeper/internal/conntrack/snapshot"
 	"ctkeeper/internal/host/netns"
 )
@@ -14,7 +15,10 @@ func BenchmarkWatch64(b *testing.B) {
 	s := New(newFake(nil), Options{})
 	now := time.Now()
 	for n := range 64 {
-		w := &watched{ns: netns.Namespace{Name: "n", Inode: uint64(n)}, tracks: true}
+		w := &watched{ns: netns.Namespace{Name: "n", Inode: uint64(n)}, tracks: true, settings: map[string]int64{}}
+		for _, of := range settings.All() {
+			w.settings[of.Name] = 1
+		}
 		for i := range ringSize {
 			w.ring = append(w.ring, snapshot.Sample{At: now.Add(time.Duration(i) * time.Second), Count: int64(5000 + i*i%97), Max: 262144})
 		}

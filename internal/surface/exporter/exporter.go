@@ -5,11 +5,10 @@ package exporter
 
 import (
 	"net/http"
-	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 
 	"ctkeeper/internal/conntrack/snapshot"
 )
@@ -25,85 +24,30 @@ type Options struct {
 // maxNamespaces bounds the label: those with the fullest tables are shown, the others counted.
 const maxNamespaces = 256
 
-// Handler serves the metrics of what source tells, in the text format or as OpenMetrics.
+// Handler serves the metrics of what source tells, in the text format or as OpenMetrics. Uncompressed: compressing
+// would take more time than all the rest.
 func Handler(source func() snapshot.Watch, o Options) http.Handler {
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(&collector{source: source, o: o})
-	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
-}
-
-// collector makes metrics of one Watch at each scrape.
-type collector struct {
-	source func() snapshot.Watch
-	o      Options
-
-	mu    sync.Mutex
-	descs map[string]*prometheus.Desc // by name: making one costs more than a sample
+	return promhttp.HandlerFor(&gatherer{source: source, o: o},
+		promhttp.HandlerOpts{EnableOpenMetrics: true, DisableCompression: true, MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
 // metric is one family.
 type metric struct {
 	name, help string
-	typ        prometheus.ValueType
+	typ        dto.MetricType
 	labels     []string
 }
 
-func family(name, help string, typ prometheus.ValueType, labels ...string) metric {
+func family(name, help string, typ dto.MetricType, labels ...string) metric {
 	return metric{"ctkeeper_" + name, help, typ, labels}
 }
 
 func gauge(name, help string, labels ...string) metric {
-	return family(name, help, prometheus.GaugeValue, labels...)
+	return family(name, help, dto.MetricType_GAUGE, labels...)
 }
 
 func counter(name, help string, labels ...string) metric {
-	return family(name, help, prometheus.CounterValue, labels...)
-}
-
-// desc is the family's description, made once.
-func (c *collector) desc(m metric) *prometheus.Desc {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d := c.descs[m.name]
-	if d == nil {
-		if c.descs == nil {
-			c.descs = map[string]*prometheus.Desc{}
-		}
-		d = prometheus.NewDesc(m.name, m.help, m.labels, nil)
-		c.descs[m.name] = d
-	}
-	return d
-}
-
-// Describe sends nothing: the collector is unchecked, its families are few and fixed.
-func (c *collector) Describe(chan<- *prometheus.Desc) {}
-
-// Collect turns what is known now into metrics.
-func (c *collector) Collect(out chan<- prometheus.Metric) {
-	begin := time.Now()
-	w := c.source()
-	e := emitter{c: c, out: out}
-	spaces := fullest(w.Namespaces)
-	for i := range spaces {
-		e.namespace(&spaces[i], w.At)
-	}
-	e.set(gauge("namespaces", "Network namespaces that track connections."), float64(len(w.Namespaces)))
-	e.set(gauge("namespaces_unreadable", "Namespaces that are there and cannot be read at present."), float64(w.Unreadable))
-	e.set(gauge("namespaces_left_out", "Namespaces beyond the bound on labels, which are not shown."), float64(len(w.Namespaces)-len(spaces)))
-	e.self(&w, c.o.Version)
-	if c.o.NodeExporterNames {
-		e.nodeExporter(w.Namespaces)
-	}
-	e.set(gauge("scrape_duration_seconds", "What collecting this scrape took."), time.Since(begin).Seconds())
-}
-
-type emitter struct {
-	c   *collector
-	out chan<- prometheus.Metric
-}
-
-func (e *emitter) set(m metric, v float64, labels ...string) {
-	e.out <- prometheus.MustNewConstMetric(e.c.desc(m), m.typ, v, labels...)
+	return family(name, help, dto.MetricType_COUNTER, labels...)
 }
 
 // self is the daemon's own cost and losses.

@@ -50,6 +50,8 @@ func scrape(t *testing.T, w snapshot.Watch, o Options, accept string) string {
 	return rec.Body.String()
 }
 
+const openMetrics = "application/openmetrics-text; version=1.0.0"
+
 func TestMetrics(t *testing.T) {
 	text := scrape(t, watch(1), Options{Version: "1.2"}, "")
 	for _, want := range []string{
@@ -71,7 +73,7 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestOpenMetrics(t *testing.T) {
-	text := scrape(t, watch(2), Options{}, "application/openmetrics-text; version=1.0.0")
+	text := scrape(t, watch(2), Options{}, openMetrics)
 	if !strings.HasSuffix(text, "# EOF\n") || !strings.Contains(text, "# TYPE ctkeeper_drop counter") {
 		t.Errorf("no OpenMetrics:\n%.300s", text)
 	}
@@ -139,6 +141,7 @@ func promtool(t *testing.T, text string) {
 	}
 }
 
+// BenchmarkScrape64Namespaces is one scrape of 64 namespaces with all settings.
 func BenchmarkScrape64Namespaces(b *testing.B) {
 	w := watch(64)
 	for i := range w.Namespaces {
@@ -147,7 +150,17 @@ func BenchmarkScrape64Namespaces(b *testing.B) {
 		}
 	}
 	h := Handler(func() snapshot.Watch { return w }, Options{})
-	for b.Loop() {
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for name, accept := range map[string]string{"text": "", "openmetrics": openMetrics} {
+		b.Run(name, func(b *testing.B) {
+			req := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+			req.Header.Set("Accept", accept)
+			req.Header.Set("Accept-Encoding", "gzip") // as Prometheus does
+			rec := httptest.NewRecorder()
+			for b.Loop() {
+				rec.Body.Reset()
+				h.ServeHTTP(rec, req)
+			}
+			b.ReportMetric(float64(rec.Body.Len()), "B/scrape")
+		})
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"ctkeeper/internal/conntrack/rank"
 	"ctkeeper/internal/conntrack/snapshot"
 )
@@ -17,22 +15,16 @@ type Metric struct {
 }
 
 // Metrics lists every family of ctkeeper's own that can be exported, by name.
-func Metrics() ([]Metric, error) {
-	reg := prometheus.NewPedanticRegistry()
-	reg.MustRegister(&collector{source: everything})
-	families, err := reg.Gather()
-	if err != nil {
-		return nil, err
-	}
+func Metrics() []Metric {
 	var out []Metric
-	for _, f := range families {
+	for _, f := range (&gatherer{source: everything}).families() {
 		m := Metric{Name: f.GetName(), Type: strings.ToLower(f.GetType().String()), Help: f.GetHelp()}
 		for _, l := range f.GetMetric()[0].GetLabel() {
 			m.Labels = append(m.Labels, l.GetName())
 		}
 		out = append(out, m)
 	}
-	return out, nil
+	return out
 }
 
 // everything is a watch in which each figure is known.

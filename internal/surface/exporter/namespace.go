@@ -2,18 +2,19 @@ package exporter
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"ctkeeper/internal/conntrack/snapshot"
 )
 
-// fullest are the namespaces to show: all, or those with the highest counts. Names that occur twice get
-// their inode.
+// fullest are the namespaces to show, by name: all, or those with the highest counts. Names that occur twice get
+// their inode; so do those that could look like it, so that no two are alike.
 func fullest(all []snapshot.Watched) []snapshot.Watched {
 	out := slices.Clone(all)
 	if len(out) > maxNamespaces {
@@ -26,10 +27,11 @@ func fullest(all []snapshot.Watched) []snapshot.Watched {
 		times[out[i].Name]++
 	}
 	for i := range out {
-		if times[out[i].Name] > 1 {
+		if times[out[i].Name] > 1 || strings.Contains(out[i].Name, "@") {
 			out[i].Name += "@" + strconv.FormatUint(out[i].Inode, 10)
 		}
 	}
+	slices.SortFunc(out, func(a, b snapshot.Watched) int { return cmp.Compare(a.Name, b.Name) })
 	return out
 }
 
@@ -119,14 +121,27 @@ func (e *emitter) forecast(w *snapshot.Watched) {
 	e.set(gauge("fill_rate", "Flows a second that the count rises by.", "namespace"), w.Forecast.Rate, w.Name)
 }
 
+// settings are three quarters of a scrape with many namespaces.
 func (e *emitter) settings(w *snapshot.Watched) {
-	for name, v := range w.Settings {
-		if name == "count" {
-			continue
+	m := gauge("setting", "A setting's running value; timeouts in seconds.", "namespace", "setting")
+	for _, name := range e.settingNames {
+		if v, ok := w.Settings[name]; ok {
+			e.set(m, float64(v), w.Name, name)
 		}
-		e.set(gauge("setting", "A setting's running value; timeouts in seconds.", "namespace", "setting"), float64(v), w.Name, name)
 	}
 	e.set(gauge("drifted_settings", "Settings whose running value is not what the next boot will set.", "namespace"), float64(len(w.Drift)), w.Name)
+}
+
+// settingNames are those that any namespace has, in order. The count is no setting.
+func settingNames(spaces []snapshot.Watched) []string {
+	all := map[string]bool{}
+	for i := range spaces {
+		for name := range spaces[i].Settings {
+			all[name] = true
+		}
+	}
+	delete(all, "count")
+	return slices.Sorted(maps.Keys(all))
 }
 
 // nodeExporter repeats the first namespace's figures under node_exporter's names.
@@ -137,7 +152,7 @@ func (e *emitter) nodeExporter(all []snapshot.Watched) {
 	}
 	w := &all[i]
 	put := func(name, help string, v float64) {
-		e.out <- prometheus.MustNewConstMetric(prometheus.NewDesc("node_nf_conntrack_"+name, help, nil, nil), prometheus.GaugeValue, v)
+		e.set(metric{name: "node_nf_conntrack_" + name, help: help, typ: dto.MetricType_GAUGE}, v)
 	}
 	put("entries", "Number of currently allocated flow entries for connection tracking.", float64(w.Last.Count))
 	put("entries_limit", "Maximum size of connection tracking table.", float64(w.Last.Max))
