@@ -228,7 +228,7 @@ func FuzzAgainstKernel(f *testing.F) {
 			return
 		}
 		n := int(in[0]) % len(kinds)
-		r, o := rand.New(&dice{in[1:]}), differ.Options{V6: kinds[n].V6, Helpers: kinds[n].Helpers}
+		r, o := rand.New(&dice{rest: in[1:]}), differ.Options{V6: kinds[n].V6, Helpers: kinds[n].Helpers}
 		s := kinds[n].Talk(r, 1+r.IntN(kinds[n].Length))
 		b, err := benches[n], error(nil)
 		if b == nil {
@@ -263,14 +263,21 @@ func openAgain(o differ.Options) (*differ.Bench, error) {
 	return b, nil
 }
 
-// dice are random numbers that lie ready, eight bytes each; then they are 0.
-type dice struct{ rest []byte }
+// dice are random numbers that the input decides, two bytes each; when those are used up they go on by themselves, and
+// never repeat: math/rand draws again when it does not like a number.
+type dice struct {
+	rest  []byte
+	drawn uint64
+}
 
-// Uint64 is the next.
+// Uint64 is the next (splitmix64 over the bytes).
 func (d *dice) Uint64() uint64 {
 	var b [8]byte
 	n := copy(b[:2], d.rest) // two bytes decide, so that a short input is a long sequence
 	d.rest = d.rest[n:]
-	x := binary.LittleEndian.Uint64(b[:]) + uint64(len(d.rest))
-	return x * 0x9e3779b97f4a7c15
+	d.drawn++
+	x := binary.LittleEndian.Uint64(b[:]) + d.drawn*0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }
