@@ -134,6 +134,9 @@ func built(t *testing.T, name string, command ...string) string {
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("build %s: %v: %s", name, err, out)
+		}
 		t.Skipf("build %s: %v: %s", name, err, out)
 	}
 	return program

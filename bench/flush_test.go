@@ -196,7 +196,7 @@ func (f *flushing) tool(args []string) time.Duration {
 	f.fill()
 	cmd := exec.Command("conntrack", append([]string{"-D"}, args...)...)
 	if err := f.ns.Run(cmd.Run); err != nil {
-		f.t.Skipf("conntrack -D %v: %v", args, err)
+		f.t.Fatalf("conntrack -D %v: %v", args, err)
 	}
 	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
