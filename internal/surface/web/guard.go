@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -46,9 +47,17 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !g.inRate(r.RemoteAddr):
 		h.Set("Retry-After", "1")
 		http.Error(w, "too many requests", http.StatusTooManyRequests)
+	case !tidy(r.URL.EscapedPath()):
+		refuse(w, NotFoundError("such route"))
 	default:
 		g.next.ServeHTTP(w, r)
 	}
+}
+
+// tidy reports whether a path has no empty, "." or ".." segment: the mux would answer those with a redirect made of them.
+func tidy(p string) bool {
+	clean := path.Clean(p)
+	return p == clean || p == clean+"/" && clean != "/"
 }
 
 // allowed checks the token in constant time.
