@@ -96,6 +96,9 @@ func (a *app) historyText(doc historyDocument, incidents bool) error {
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", i.Began.Local().Format(time.DateTime), i.Namespace, lasted,
 				say("history_incident", "refused", i.Refused, "evicted", i.EarlyDrops, "peak", i.Peak, "max", i.Max))
+			for _, c := range i.Changes {
+				fmt.Fprintf(w, "\t\t\t%s\n", say(changeCode(c), "at", c.At.Local().Format(time.TimeOnly), "setting", c.Setting, "from", c.From, "value", c.To, "by", c.By))
+			}
 		}
 		return w.Flush()
 	}
@@ -109,6 +112,14 @@ func (a *app) historyText(doc historyDocument, incidents bool) error {
 			say("replay_count", "n", s.Rises.Refused), say("replay_count", "n", s.Rises.EarlyDrop))
 	}
 	return w.Flush()
+}
+
+// changeCode is the sentence for what was done to a setting during an incident.
+func changeCode(c snapshot.Changed) string {
+	if c.By == "" {
+		return "ev_incident_change"
+	}
+	return "ev_incident_change_by"
 }
 
 // parseSince reads a duration, with d for days.

@@ -15,7 +15,7 @@ type Result struct {
 	Settings model.Settings
 	Counters model.Counters
 
-	// Peak is the highest count, PeakAt when it was first reached, PeakHeld the most flows that the kernel
+	// Peak is the highest count, PeakAt when it was first reached (zero when no flow was made), PeakHeld the most flows that the kernel
 	// could not reclaim; End and Live the count and the flows alive after the last packet.
 	Peak, PeakHeld, End, Live int
 	PeakAt                    time.Time
@@ -93,7 +93,10 @@ func (r *run) result() Result {
 	out.Count = quantiles(&r.level.count, r.level.total, r.peak)
 	out.Held = quantiles(&r.level.held, r.level.total, r.peakHeld)
 	if r.begun {
-		out.PeakAt, out.From = time.Unix(0, r.peakAt).UTC(), time.Unix(0, r.curve.start).UTC()
+		out.From = time.Unix(0, r.curve.start).UTC()
+		if r.peak > 0 {
+			out.PeakAt = time.Unix(0, r.peakAt).UTC()
+		}
 	}
 	if buckets := out.Settings.Buckets; buckets > 0 {
 		out.Chain = 2 * float64(r.peak) / float64(buckets) // each flow lies in two chains
