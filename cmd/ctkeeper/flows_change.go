@@ -13,6 +13,7 @@ import (
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/rank"
+	"ctkeeper/internal/host/ctnetlink"
 	"ctkeeper/internal/host/hostfs"
 	"ctkeeper/internal/surface/wording"
 )
@@ -73,9 +74,12 @@ func (o *flowChange) flags(cmd *cobra.Command) {
 	f.Float64Var(&o.limit, "limit", 0, "`N` flows a second at most (default: no limit)")
 }
 
+// flushProofs is gone after a boot, as what it says is.
+const flushProofs = "/run/ctkeeper-flush/proofs.json"
+
 // options checks the flags and parses the filters.
 func (o *flowChange) options(args []string) (flows.Options, error) {
-	out := flows.Options{Limit: o.limit, Lengthen: o.lengthen, OneByOne: o.oneByOne}
+	out := flows.Options{Limit: o.limit, Lengthen: o.lengthen, OneByOne: o.oneByOne, Proofs: ctnetlink.KeepProofs(flushProofs)}
 	safe, err := flows.Always(sshPeers(hostfs.FS{}))
 	if err != nil {
 		return out, err

@@ -8,6 +8,7 @@ import (
 	"ctkeeper/internal/conntrack/filter"
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/rank"
+	"ctkeeper/internal/host/ctnetlink"
 	"ctkeeper/internal/surface/tui"
 )
 
@@ -21,7 +22,7 @@ type liveChange struct {
 var errEverything = errors.New("the filter selects every flow; nothing was changed")
 
 func (l *liveChange) options(a tui.Action, t *flowTable) flows.Options {
-	o := flows.Options{Filter: a.Filter, Protect: l.protect, Timeouts: t.timeouts()}
+	o := flows.Options{Filter: a.Filter, Protect: l.protect, Timeouts: t.timeouts(), Proofs: ctnetlink.KeepProofs(flushProofs)}
 	o.Idle = o.Timeouts.Idle
 	if a.Timeout > 0 {
 		o.Timeout, o.Lengthen = &a.Timeout, true

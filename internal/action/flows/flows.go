@@ -33,6 +33,8 @@ type Options struct {
 	Limit float64
 	// OneByOne keeps Delete from the kernel's own flush.
 	OneByOne bool
+	// Proofs are the flushes that the kernel has proven already.
+	Proofs *ctnetlink.Proofs
 	// Touch is called for each flow that is, or in a preview would be, touched.
 	Touch func(*flow.Flow)
 	// Progress is called after each batch.

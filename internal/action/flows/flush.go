@@ -32,7 +32,7 @@ func (r *run) flushable(ctx context.Context) bool {
 // flushLeft deletes what the filter still selects through the kernel's own flush. done is not set when the kernel
 // does not prove that it keeps the filter: nothing has happened then.
 func (r *run) flushLeft(ctx context.Context) (done bool, err error) {
-	proof, err := ctnetlink.ProveFlush(ctx, r.o.Filter)
+	proof, err := r.o.Proofs.Prove(ctx, r.o.Filter)
 	if err != nil {
 		return false, ctx.Err() // no error: one by one, then
 	}
