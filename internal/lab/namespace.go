@@ -95,17 +95,13 @@ func (ns *Namespace) make() error {
 			return err
 		}
 	}
-	owner, err := os.OpenFile(filepath.Join(ownerDir, ns.Name), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	ns.owner = owner
-	if err := unix.Flock(int(owner.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := ns.own(); err != nil {
 		return err
 	}
 	if err := mountNew(ns.Path); err != nil {
 		return err
 	}
+	var err error
 	if ns.file, err = os.Open(ns.Path); err != nil {
 		return err
 	}
@@ -115,6 +111,24 @@ func (ns *Namespace) make() error {
 	}
 	ns.Inode = st.Ino
 	return LinkUp(ns, "lo")
+}
+
+// own says whose the namespace is. The file gets its name when it is locked: until then a sweep would take it for a leftover.
+func (ns *Namespace) own() error {
+	path := filepath.Join(ownerDir, ns.Name)
+	owner, err := os.OpenFile(filepath.Join(ownerDir, "."+ns.Name), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	err = unix.Flock(int(owner.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		err = os.Rename(owner.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(owner.Name()), owner.Close())
+	}
+	ns.owner = owner
+	return nil
 }
 
 // mountNew makes a namespace on a thread that is thrown away, and keeps it by a bind mount at path.
@@ -154,7 +168,7 @@ func (ns *Namespace) Close() error {
 	}
 	if ns.owner != nil {
 		errs = append(errs, unmount(ns.Path))
-		errs = append(errs, os.Remove(ns.owner.Name()), ns.owner.Close())
+		errs = append(errs, os.Remove(filepath.Join(ownerDir, ns.Name)), ns.owner.Close())
 		ns.owner = nil
 	}
 	return errors.Join(errs...)
