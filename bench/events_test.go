@@ -51,6 +51,7 @@ type follower struct {
 	cpu        []time.Duration
 	seen, lost int
 	said       string // all that it told at the end
+	refused    int    // by the kernel, its table being full: no flows, and no events
 }
 
 // run follows n new flows in a namespace of its own, and returns how fast they were made.
@@ -86,6 +87,7 @@ func (f *follower) run(t *testing.T, n int) (perSecond float64) {
 		t.Fatal(sent, err)
 	}
 	time.Sleep(300 * time.Millisecond)
+	f.refused = drops(t, ns)
 	_ = in.Close()
 	if !said.Scan() {
 		t.Fatalf("%s says nothing", f.name)
@@ -99,6 +101,24 @@ func (f *follower) run(t *testing.T, n int) (perSecond float64) {
 	}
 	f.cpu = append(f.cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 	return float64(n) / took.Seconds()
+}
+
+// drops is how many packets the kernel dropped in a namespace: it counts them from 0.
+func drops(t *testing.T, ns *lab.Namespace) (n int) {
+	t.Helper()
+	conn, err := lab.Dial(ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	all, err := conn.CPUStats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cpu := range all {
+		n += int(cpu.Counters["drop"])
+	}
+	return n
 }
 
 // TestEvents follows flows that are made as fast as this machine can, with 64 MiB for the kernel to hold.

@@ -185,13 +185,15 @@ func (p *planning) hold(t *testing.T, machine *lab.Machine, rows *strings.Builde
 	a := made.Measured.Chosen()
 	fmt.Fprintf(rows, "| %s | %d | %d | %s | %s | %d…%d | %d | %d | %d | %d…%d | %d | %.2f MB | %.2f MB | %d | %.1f s |\n", p.label, p.peak, p.limit, a.Name, sets(&made), a.Peak.Low, a.Peak.High,
 		after.peak, after.refused, after.evicted, a.Broken.Low, a.Broken.High, after.broken, float64(a.Memory)/1e6, float64(after.memory)/1e6, max(after.peak-p.limit, 0), after.late.Seconds())
-	if !a.Fits {
+	switch {
+	case !a.Fits && !p.bound:
 		t.Errorf("what is chosen does not fit: %+v", a)
-	}
-	if after.refused != 0 || after.evicted != 0 {
+	case !a.Fits:
+		t.Logf("it says itself that nothing fits, and takes %+v", a)
+	case after.refused != 0 || after.evicted != 0:
 		t.Errorf("%d were refused and %d evicted under max %d", after.refused, after.evicted, a.Max)
 	}
-	if said := growth * float64(a.Broken.High); float64(after.broken) > said+3*math.Sqrt(said) {
+	if said := growth * float64(a.Broken.High); a.Fits && float64(after.broken) > said+3*math.Sqrt(said) {
 		t.Errorf("%d flows broke, %d at 1.0 times the load was said", after.broken, a.Broken.High)
 	}
 	if after.memory > a.Memory {

@@ -25,7 +25,8 @@ func playRecord(dir string) error {
 	return err
 }
 
-// TestRecord records flows that are made as fast as this machine can.
+// TestRecord records flows that are made as fast as this machine can. More than the table holds evict one another, so that as many end; of
+// those that find nothing to evict there is no flow to record.
 func TestRecord(t *testing.T) {
 	lab.Need(t)
 	n, runs := 5000, 1
@@ -39,8 +40,8 @@ func TestRecord(t *testing.T) {
 	for range runs {
 		f.role = "record " + t.TempDir()
 		rates = append(rates, f.run(t, n))
-		if f.seen != n || f.lost != 0 {
-			t.Errorf("wrote %d, lost %d of %d", f.seen, f.lost, n)
+		if f.seen != n-f.refused || f.lost != 0 {
+			t.Errorf("wrote %d, lost %d of %d, of which the kernel refused %d", f.seen, f.lost, n, f.refused)
 		}
 		var bytes float64
 		if _, err := fmt.Sscan(f.said, &f.seen, &f.lost, &bytes); err != nil {

@@ -310,3 +310,16 @@ func TestMeasuredPlan(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// TestNothingFits: where no way gives enough room, what comes nearest is taken, not the present settings for being first.
+func TestNothingFits(t *testing.T) {
+	b := &Basis{}
+	b.Settings.Max = 1000
+	m := &Measured{Alternatives: []Alternative{
+		{Name: Present, Max: 1000, Least: 3000}, {Name: Closing, Max: 1000, Least: 1300}, {Name: Established, Max: 1000, Least: 1100, Broken: Bounds{High: 5}},
+	}}
+	b.choose(m)
+	if a := m.Chosen(); a == nil || a.Name != Closing {
+		t.Errorf("%+v", a)
+	}
+}

@@ -47,7 +47,7 @@ func (b *Basis) raised(a Alternative, name string) Alternative {
 }
 
 // choose takes what refuses nothing and breaks least; of equals what disturbs least. Where nothing fits it
-// takes what refuses least.
+// takes what refuses least, breaks least, and then what needs least room.
 func (b *Basis) choose(m *Measured) {
 	all := m.Alternatives
 	for i := range all {
@@ -66,7 +66,7 @@ func (b *Basis) choose(m *Measured) {
 	}
 	worse := func(x, y Alternative) int {
 		return cmp.Or(one(y.Fits)-one(x.Fits), cmp.Compare(x.Refused.High, y.Refused.High), cmp.Compare(x.extra(all), y.extra(all)),
-			slices.Index(order, x.Name)-slices.Index(order, y.Name))
+			cmp.Compare(x.beyond(), y.beyond()), slices.Index(order, x.Name)-slices.Index(order, y.Name))
 	}
 	best := -1
 	for i := range all {
@@ -84,6 +84,14 @@ func one(fits bool) int {
 		return 1
 	}
 	return 0
+}
+
+// beyond is how much more room it needs than it has.
+func (a *Alternative) beyond() int64 {
+	if a.Fits {
+		return 0
+	}
+	return a.Least - a.Max
 }
 
 // extra are the flows that it breaks beyond those that the present settings break too.
