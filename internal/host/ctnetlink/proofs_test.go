@@ -1,6 +1,7 @@
 package ctnetlink
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -36,7 +37,7 @@ func TestProofsAreKeptForABootAndAFilter(t *testing.T) {
 		func() error { return os.Chown(path, 12345, 0) },
 		func() error { return os.WriteFile(path, []byte(`{"kernel"`), 0o600) },
 		func() error { return os.Remove(path) },
-		func() error { return os.Symlink("/etc/passwd", path) },
+		func() error { return errors.Join(os.Remove(path), os.Symlink("/etc/passwd", path)) },
 	} {
 		if err := ruin(); err != nil {
 			t.Fatal(err)
