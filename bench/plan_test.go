@@ -213,25 +213,6 @@ func sets(p *plan.Plan) string {
 	return strings.Join(parts, " ")
 }
 
-// read reads the shape's description.
-func (s *shape) read(t *testing.T, scale float64) workload.Workload {
-	path := filepath.Join("testdata", "shapes", s.name+".yaml")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := workload.Parse(path, text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Duration, w.Tail = time.Duration(float64(w.Duration)*scale), time.Duration(float64(w.Tail)*scale)
-	for i := range w.Classes {
-		c := &w.Classes[i]
-		c.From, c.Until = time.Duration(float64(c.From)*scale), time.Duration(float64(c.Until)*scale)
-	}
-	return w
-}
-
 // resize sets the machine's max. Its buckets stay: flows of other namespaces share them, and would make chains too
 // long for any new one.
 func (p *planning) resize(t *testing.T, limit int64) {

@@ -89,8 +89,8 @@ func TestShapes(t *testing.T) {
 	t.Logf("\n| shape | packets | flows made | kernel's peak | predicted | error | from the record | refused | predicted | collector |\n|---|---|---|---|---|---|---|---|---|---|\n%s", &rows)
 }
 
-// compare runs one shape and holds the prediction to the kernel.
-func (s shape) compare(t *testing.T, scale float64, rows *strings.Builder) {
+// read reads the shape's description, shortened or drawn out by a factor.
+func (s *shape) read(t *testing.T, scale float64) workload.Workload {
 	path := filepath.Join("testdata", "shapes", s.name+".yaml")
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -105,6 +105,12 @@ func (s shape) compare(t *testing.T, scale float64, rows *strings.Builder) {
 		c := &w.Classes[i]
 		c.From, c.Until = time.Duration(float64(c.From)*scale), time.Duration(float64(c.Until)*scale)
 	}
+	return w
+}
+
+// compare runs one shape and holds the prediction to the kernel.
+func (s shape) compare(t *testing.T, scale float64, rows *strings.Builder) {
+	w := s.read(t, scale)
 	// A dump in any namespace collects what expired in all of them: a reader elsewhere makes the count fall
 	// sooner than the collector would. Then the run proves nothing, and is made again.
 	for try := 1; ; try++ {
