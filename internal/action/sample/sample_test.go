@@ -234,6 +234,30 @@ func TestBudgetIsHeld(t *testing.T) {
 	})
 }
 
+// TestBudgetIsHeldFromTheBeginning: what starting and the first reading take is saved up before the second.
+func TestBudgetIsHeldFromTheBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := false
+		h := newFake(func(string, time.Duration) (Reading, error) { return Reading{Count: 5, Max: 1000}, nil }, "host")
+		h.cost = 3 * time.Second
+		inner := h.read
+		h.read = func(ns string, at time.Duration) (Reading, error) {
+			if !began {
+				h.cpu, began = h.cpu+2*time.Second, true
+			}
+			h.cpu += 4 * time.Millisecond
+			return inner(ns, at)
+		}
+		observe(t, h, Options{}, 30*time.Minute)
+		if share := h.cpu.Seconds() / (30 * time.Minute).Seconds(); share > 0.01 {
+			t.Errorf("%.2f %% of a core, %d readings", 100*share, h.tables)
+		}
+		if h.tables < 2 {
+			t.Errorf("%d readings in half an hour", h.tables)
+		}
+	})
+}
+
 // TestManyNamespaces: they come and go, some track nothing, and beyond eight they take turns.
 func TestManyNamespaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

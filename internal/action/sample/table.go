@@ -47,11 +47,15 @@ func (b *budget) took(now time.Time, cost, cpu time.Duration) {
 	b.plan(now, cpu)
 }
 
-// plan sets how far readings lie apart: what everything else takes is not the tables' to spend.
+// plan sets how far readings lie apart: what everything else takes is not the tables' to spend, and what was spent beyond the share
+// since the beginning, as by the first reading, is saved up again before the next.
 func (b *budget) plan(now time.Time, cpu time.Duration) {
-	spent := (cpu - b.cpu - b.tables).Seconds() / max(now.Sub(b.begun), settling).Seconds()
+	since := now.Sub(b.begun)
+	spent := (cpu - b.cpu - b.tables).Seconds() / max(since, settling).Seconds()
 	left := max(b.share-spent, b.share/10)
-	b.every = min(max(time.Duration(float64(b.last)/left), tableSoonest), tableLatest)
+	wait := func(seconds float64) time.Duration { return time.Duration(seconds / left * float64(time.Second)) }
+	owed := (cpu - b.cpu + b.last).Seconds() - b.share*since.Seconds()
+	b.every = min(max(wait(b.last.Seconds()), now.Sub(b.lastAt)+wait(owed), tableSoonest), tableLatest)
 }
 
 // readTables reads the tables whenever the budget allows it, beside the samples: a large one takes seconds.
