@@ -117,6 +117,7 @@ type playback struct {
 	results  []replay.Result
 	trace    *tracer
 	decoder  *packet.Decoder
+	pk       packet.Packet // decoded last
 	buf      []byte
 	mixed    []*mixedIn
 	mixing   bool
@@ -248,11 +249,11 @@ func (p *playback) packet(frame *capture.Frame, at int64) error {
 		p.buf = packet.Repair(p.buf[:0], ip)
 		ip = p.buf
 	}
-	var pk packet.Packet
-	p.decoder.IP(p.now, ip, &pk)
+	pk := &p.pk
+	p.decoder.IP(p.now, ip, pk)
 	pk.Link, p.frame = tags, frame
 	if p.observe != nil {
-		p.observe(p.now, &pk)
+		p.observe(p.now, pk)
 		return nil
 	}
 	for p.options.readEvery > 0 && p.now >= p.nextRead {
@@ -261,7 +262,7 @@ func (p *playback) packet(frame *capture.Frame, at int64) error {
 		}
 		p.nextRead = max(p.nextRead, p.now) + int64(p.options.readEvery)
 	}
-	p.player.Packet(p.now, &pk)
+	p.player.Packet(p.now, pk)
 	return p.traceErr
 }
 

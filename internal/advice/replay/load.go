@@ -51,6 +51,7 @@ func tupleOf(t *flow.Tuple) packet.Tuple {
 // Load puts flows into the tables of all variants, before the first packet: also more than a variant's max, as a
 // max that is lowered takes none away.
 func (p *Player) Load(all ...Loaded) {
+	p.play()
 	for _, r := range p.runs {
 		usual := r.m.Settings()
 		unlimited := usual

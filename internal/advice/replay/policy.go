@@ -21,7 +21,7 @@ func (p *Policy) of(pk *packet.Packet) bool {
 	if pk.Proto() != uint8(p.Proto) || pk.Inner.Error {
 		return false
 	}
-	return p.Port == 0 || pk.Key.APort == p.Port || pk.Key.BPort == p.Port
+	return p.Port == 0 || pk.Key.APort() == p.Port || pk.Key.BPort() == p.Port
 }
 
 // policy puts a service's timeouts in force for one packet: back must be called after it.

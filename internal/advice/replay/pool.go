@@ -15,24 +15,31 @@ type batch struct {
 	at      []int64
 	packets []packet.Packet
 	bytes   []byte
-	users   sync.WaitGroup
+	// whole: plain packets keep their payloads, which only helpers read.
+	whole bool
+	users sync.WaitGroup
 }
 
-func newBatch() *batch {
-	return &batch{at: make([]int64, 0, batchSize), packets: make([]packet.Packet, 0, batchSize), bytes: make([]byte, 0, 256*batchSize)}
+func newBatch(whole bool) *batch {
+	return &batch{whole: whole, at: make([]int64, 0, batchSize), packets: make([]packet.Packet, 0, batchSize), bytes: make([]byte, 0, 256*batchSize)}
 }
 
 func (b *batch) reset() {
 	b.at, b.packets, b.bytes = b.at[:0], b.packets[:0], b.bytes[:0]
 }
 
+func (b *batch) full() bool { return len(b.packets) == batchSize }
+
 // add copies a packet, whose payload lies in the caller's buffer.
 func (b *batch) add(at int64, pk *packet.Packet) {
 	b.at = append(b.at, at)
 	b.packets = append(b.packets, *pk)
-	from := len(b.bytes)
-	b.bytes = append(b.bytes, pk.Payload...)
-	b.packets[len(b.packets)-1].Payload = b.bytes[from:len(b.bytes):len(b.bytes)]
+	payload := &b.packets[len(b.packets)-1].Payload
+	if *payload = nil; b.whole || pk.Plain() == 0 {
+		from := len(b.bytes)
+		b.bytes = append(b.bytes, pk.Payload...)
+		*payload = b.bytes[from:len(b.bytes):len(b.bytes)]
+	}
 }
 
 // pool steps variants in workers, each of which owns some of them: batches reach every worker in order, and
@@ -45,10 +52,10 @@ type pool struct {
 	done    sync.WaitGroup
 }
 
-func newPool(runs []*run, n int) *pool {
-	p := &pool{filling: newBatch()}
+func newPool(runs []*run, n int, whole bool) *pool {
+	p := &pool{filling: newBatch(whole)}
 	for range 3 {
-		p.spare = append(p.spare, newBatch())
+		p.spare = append(p.spare, newBatch(whole))
 	}
 	for w := range n {
 		in := make(chan *batch, len(p.spare))
@@ -69,7 +76,7 @@ func newPool(runs []*run, n int) *pool {
 
 func (p *pool) add(at int64, pk *packet.Packet) {
 	p.filling.add(at, pk)
-	if len(p.filling.packets) == batchSize {
+	if p.filling.full() {
 		p.send()
 	}
 }

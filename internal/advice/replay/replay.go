@@ -50,6 +50,8 @@ type Player struct {
 	opts Options
 	runs []*run
 	pool *pool // nil: everything runs here
+	// batch is what was not played yet when everything runs here; nil: each packet is played at once.
+	batch *batch
 }
 
 // New starts a replay.
@@ -61,17 +63,28 @@ func New(o Options) *Player {
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	if n := min(o.Workers, len(p.runs)); n > 1 && o.Verdict == nil {
-		p.pool = newPool(p.runs, n)
+	switch n := min(o.Workers, len(p.runs)); {
+	case o.Verdict != nil:
+	case n > 1:
+		p.pool = newPool(p.runs, n, len(o.Helpers) > 0)
+	default:
+		p.batch = newBatch(len(o.Helpers) > 0)
 	}
 	return p
 }
 
 // Packet plays one packet at its time in nanoseconds; one before the last packet's counts as the same
-// time. The packet is the caller's again when it returns.
+// time. The packet is the caller's again when it returns. Packets are gathered: so many are played together that what
+// each waits for in memory is fetched at once.
 func (p *Player) Packet(at int64, pk *packet.Packet) {
-	if p.pool != nil {
+	switch {
+	case p.pool != nil:
 		p.pool.add(at, pk)
+		return
+	case p.batch != nil:
+		if p.batch.add(at, pk); p.batch.full() {
+			p.play()
+		}
 		return
 	}
 	var v model.Verdict
@@ -81,6 +94,17 @@ func (p *Player) Packet(at int64, pk *packet.Packet) {
 	if p.opts.Verdict != nil {
 		p.opts.Verdict(pk, v)
 	}
+}
+
+// play plays what was gathered.
+func (p *Player) play() {
+	if p.batch == nil {
+		return
+	}
+	for _, r := range p.runs {
+		r.steps(p.batch)
+	}
+	p.batch.reset()
 }
 
 // reading marks, among packets, that somebody reads the table.
@@ -104,6 +128,7 @@ func (p *Player) Finish() []Result {
 		p.pool.finish()
 		p.pool = nil
 	}
+	p.play()
 	out := make([]Result, len(p.runs))
 	for i, r := range p.runs {
 		out[i] = r.result()
@@ -111,5 +136,9 @@ func (p *Player) Finish() []Result {
 	return out
 }
 
-// Model is a variant's table, for what is left in it after Finish.
-func (p *Player) Model(i int) *model.Model { return p.runs[i].m }
+// Model is a variant's table, for what is left in it after Finish; where everything runs in the caller's goroutine, as
+// it is now.
+func (p *Player) Model(i int) *model.Model {
+	p.play()
+	return p.runs[i].m
+}

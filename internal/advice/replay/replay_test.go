@@ -211,7 +211,8 @@ func TestDistinct(t *testing.T) {
 	for _, n := range []int{0, 1, 50, 3000, 200000} {
 		r := newRefusals()
 		for i := range n {
-			p := packet.Packet{Key: packet.Key{Family: 4, Proto: 6, APort: uint16(i), BPort: uint16(i >> 16)}}
+			var p packet.Packet
+			p.Key, _, _ = (&packet.Tuple{Family: 4, Proto: 6, SPort: uint16(i), DPort: uint16(i >> 16)}).Canonical()
 			p.Hash = p.Key.Hash(0)
 			r.add(&p)
 			r.add(&p)

@@ -111,7 +111,7 @@ func (t *track) lastScale() uint8        { return t.last >> 4 }
 func (t *track) remember(c packet.Class, dir uint8) { t.last = t.last&0xf0 | dir<<3 | uint8(c) }
 func (t *track) setLastScale(s uint8)               { t.last = t.last&0x0f | s<<4 }
 
-func (t *track) scaleOf(dir uint8) uint8 { return t.scale >> (4 * dir) & 15 }
+func (t *track) scaleOf(dir uint8) uint8 { return t.scale >> (4 * dir & 7) & 15 }
 func (t *track) setScale(dir, s uint8) {
 	t.scale = t.scale&^(15<<(4*dir)) | s<<(4*dir)
 }

@@ -14,7 +14,7 @@ func (m *Model) StepBatch(now []int64, p []packet.Packet, v []Verdict) {
 		n := min(len(p), BatchSize)
 		m.Touch(p[:n])
 		for i := range n {
-			if !m.established(now[i], &p[i], &v[i]) {
+			if v[i] = (Verdict{}); !m.established(now[i], &p[i], &v[i]) {
 				v[i] = m.step(now[i], &p[i])
 			}
 		}

@@ -90,7 +90,7 @@ func (m *Model) overdue(hash uint64, now int64, found uint32, ok bool) (flow uin
 	least := x.home(uint32(min(h+2*p.width, 1<<32-1))) - i
 	for n := uint32(0); n <= x.mask(); n++ {
 		l := &x.lines[i]
-		for _, s := range l.slots {
+		for _, s := range &l.slots {
 			if s == 0 || s>>32*p.n>>32-b > 1 {
 				continue
 			}

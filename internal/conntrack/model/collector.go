@@ -132,7 +132,7 @@ func expendable(hd *head, tr *track) bool {
 	if tr.status&uint16(flow.Assured) == 0 {
 		return true
 	}
-	return flow.MakeState(flow.Proto(hd.key.Proto), tr.state).Closing()
+	return flow.MakeState(flow.Proto(hd.key.Proto()), tr.state).Closing()
 }
 
 // oldPass scans a part of the table (to 5.13).
@@ -183,7 +183,7 @@ func (m *Model) Load(orig, reply packet.Tuple, status flow.Status, state flow.St
 	if state.Proto() == flow.TCP {
 		tr.flags = [2]uint8{fSackPerm | fBeLiberal, fSackPerm | fBeLiberal}
 	}
-	if !same(&k, &rk) || turn == rturn {
+	if !k.Same(&rk) || turn == rturn {
 		e := m.extra(hd)
 		e.reply, e.replyTurn = rk, rturn
 		hd.flags |= hNAT

@@ -94,7 +94,7 @@ func TestDCCPIsGenericSince615(t *testing.T) {
 	d := packet.NewDecoder(packet.Options{})
 	var p packet.Packet
 	d.IP(0, packet.Repair(nil, dccp{kind: 3}.ip()), &p)
-	if v := m.Step(0, &p); v.Result != model.NewFlow || v.Timeout != 600e9 || v.State != flow.NoState || p.Key.APort != 0 {
+	if v := m.Step(0, &p); v.Result != model.NewFlow || v.Timeout != 600e9 || v.State != flow.NoState || p.Key.APort() != 0 {
 		t.Errorf("%+v %+v", v, p.Key)
 	}
 }

@@ -8,7 +8,8 @@ import (
 // established takes the packet that nearly every packet is: plain TCP that acknowledges inside the window, or
 // UDP, of a flow that is established and assured and that nothing else concerns: no accounting, translation or helper.
 // Such a packet moves the window and the timer, and leaves state, status and all figures of the table alone. It
-// returns false, with nothing changed, for every other; TestEstablished holds it against the whole way.
+// returns false for every other, with nothing changed but that an absent flow is noted; v is empty before. TestEstablished
+// holds it against the whole way.
 func (m *Model) established(now int64, p *packet.Packet, v *Verdict) bool {
 	proto := p.Plain()
 	if proto == 0 || now < m.now || now > m.gc.next || m.helpers != nil {
@@ -16,6 +17,7 @@ func (m *Model) established(now int64, p *packet.Packet, v *Verdict) bool {
 	}
 	i, dir, ok := m.find(&p.Key, p.Hash, p.Turn)
 	if !ok {
+		m.absent = true
 		return false
 	}
 	r := m.arena.at(i)
@@ -29,7 +31,6 @@ func (m *Model) established(now int64, p *packet.Packet, v *Verdict) bool {
 		}
 	}
 	var timeout int64
-	*v = Verdict{}
 	if proto == uint8(flow.TCP) {
 		seg := &p.TCP
 		if r.state != stEstablished || seg.Class != packet.ClassAck || r.side[dir&1].maxwin == 0 || !r.move(seg, dir, r.segment(seg, dir)) {

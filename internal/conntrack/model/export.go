@@ -40,7 +40,7 @@ func (m *Model) fill(fl *flow.Flow, i uint32, now int64) {
 	hd, tr := m.arena.head(i), m.arena.track(i)
 	fl.Reset()
 	fl.Family = flow.IPv4
-	if hd.key.Family == 6 {
+	if hd.key.Family() == 6 {
 		fl.Family = flow.IPv6
 	}
 	fl.Present = flow.HasTimeout | flow.HasStatus | flow.HasReply
@@ -57,9 +57,9 @@ func (m *Model) fill(fl *flow.Flow, i uint32, now int64) {
 	if hd.flags&hKin != 0 {
 		m.fillKin(fl, i)
 	}
-	if hd.key.Zone != 0 {
+	if hd.key.Zone() != 0 {
 		fl.Present |= flow.HasZone
-		fl.Zone = hd.key.Zone
+		fl.Zone = hd.key.Zone()
 	}
 	if hd.flags&hAcct != 0 {
 		c := m.arena.counts(i)

@@ -15,7 +15,7 @@ func (m *Model) Advance(now int64) {
 }
 
 func holds(hd *head, tr *track) bool {
-	return tr.status&uint16(flow.Assured) != 0 && !flow.MakeState(flow.Proto(hd.key.Proto), tr.state).Closing()
+	return tr.status&uint16(flow.Assured) != 0 && !flow.MakeState(flow.Proto(hd.key.Proto()), tr.state).Closing()
 }
 
 // recount keeps held true when a flow may have changed from what it was.

@@ -25,12 +25,13 @@ const (
 	passedMany  = 255 // and more; never counted down
 	lowBytes    = 0x01010101010101
 	highBits    = 0x80808080808080
+	lastSlot    = 0x80 << (8 * (lineSlots - 1)) // its mark
 )
 
 // index finds flows by their hash: open addressing in lines.
 type index struct {
 	lines []line
-	shift uint // of a 32-bit hash to its home line
+	shift uint // of a 32-bit hash to its home line; at most 29
 	count int  // slots in use
 }
 
@@ -42,7 +43,7 @@ func newIndex(capacity int) index {
 	return index{lines: make([]line, 1<<bits), shift: 32 - bits}
 }
 
-func (x *index) home(h uint32) uint32 { return uint32(uint64(h) >> x.shift) }
+func (x *index) home(h uint32) uint32 { return h >> (x.shift & 31) }
 func (x *index) mask() uint32         { return uint32(len(x.lines) - 1) }
 
 // places is how many places at knows: a line's slots, and one more that is always empty.
@@ -85,7 +86,7 @@ func (x *index) insert(h, flow uint32) {
 func (x *index) put(slot uint64) {
 	for i, mask := x.home(uint32(slot>>32)), x.mask(); ; i = (i + 1) & mask {
 		l := &x.lines[i]
-		for k, s := range l.slots {
+		for k, s := range &l.slots {
 			if s == 0 {
 				l.put(k, slot)
 				return
@@ -102,7 +103,7 @@ func (x *index) grow() {
 	x.lines = make([]line, 2*len(old))
 	x.shift--
 	for i := range old {
-		for _, s := range old[i].slots {
+		for _, s := range &old[i].slots {
 			if s != 0 {
 				x.put(s)
 			}
@@ -116,7 +117,7 @@ func (x *index) remove(h, flow uint32) bool {
 	home := x.home(h)
 	for i := home; ; i = (i + 1) & mask {
 		l := &x.lines[i]
-		for k, s := range l.slots {
+		for k, s := range &l.slots {
 			if s == want {
 				l.put(k, 0)
 				x.count--
@@ -139,9 +140,22 @@ func (x *index) unpass(from, to uint32) {
 	}
 }
 
-// find returns the flow of a key, and whether the packet's turn is the flow's original direction.
+// find returns the flow of a key, and whether the packet's turn is the flow's original direction. Nearly always it is the
+// first candidate of the home line.
 func (m *Model) find(k *packet.Key, hash uint64, turn uint8) (flow uint32, dir uint8, ok bool) {
 	h := uint32(hash >> 32)
+	x := &m.index
+	l := &x.lines[x.home(h)]
+	if s := l.slots[slotOf(l.candidates(h)|lastSlot)]; uint32(s>>32) == h && s != 0 {
+		if hd := m.arena.head(uint32(s) - 1); hd.flags&hNAT == 0 && hd.key.Same(k) {
+			return uint32(s) - 1, hd.turn ^ turn, true
+		}
+	}
+	return m.search(k, h, turn)
+}
+
+// search is find over all candidates in all lines.
+func (m *Model) search(k *packet.Key, h uint32, turn uint8) (flow uint32, dir uint8, ok bool) {
 	x := &m.index
 	for i, mask := x.home(h), x.mask(); ; i = (i + 1) & mask {
 		l := &x.lines[i]
@@ -158,7 +172,7 @@ func (m *Model) find(k *packet.Key, hash uint64, turn uint8) (flow uint32, dir u
 				}
 				continue
 			}
-			if same(&hd.key, k) {
+			if hd.key.Same(k) {
 				return flow, hd.turn ^ turn, true
 			}
 		}
@@ -168,17 +182,13 @@ func (m *Model) find(k *packet.Key, hash uint64, turn uint8) (flow uint32, dir u
 	}
 }
 
-func same(a, b *packet.Key) bool {
-	return a.A == b.A && a.B == b.B && a.APort == b.APort && a.BPort == b.BPort && a.Proto == b.Proto && a.Family == b.Family && a.Zone == b.Zone
-}
-
 // matchNAT compares with both tuples of a translated flow, whose directions are not each other's inverse.
 func (m *Model) matchNAT(hd *head, k *packet.Key, turn uint8) (dir uint8, ok bool) {
-	if turn == hd.turn && same(&hd.key, k) {
+	if turn == hd.turn && hd.key.Same(k) {
 		return 0, true
 	}
 	e := &m.extras[hd.ext-1]
-	return 1, turn == e.replyTurn && same(&e.reply, k)
+	return 1, turn == e.replyTurn && e.reply.Same(k)
 }
 
 // eachIn calls f with every flow whose hash lies in [lo, hi), until f says no more.
@@ -190,7 +200,7 @@ func (m *Model) eachIn(lo, hi uint64, f func(flow uint32) bool) bool {
 	end := x.home(uint32(hi-1)) - x.home(uint32(lo))
 	for n, i := uint32(0), x.home(uint32(lo)); n <= x.mask(); n++ {
 		l := &x.lines[i]
-		for _, s := range l.slots {
+		for _, s := range &l.slots {
 			if h := s >> 32; s != 0 && h >= lo && h < hi && !f(uint32(s)-1) {
 				return false
 			}

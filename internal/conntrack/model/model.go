@@ -91,9 +91,11 @@ type Model struct {
 	helpers *helpers // nil without helpers
 	// unrouted is set while a packet is stepped that opens no flow.
 	unrouted bool
-	rand     uint64
-	touched  uint64 // keeps touch from being optimised away
-	now      int64
+	// absent is set while a packet is stepped whose flow was looked up already, and is not there.
+	absent  bool
+	rand    uint64
+	touched uint64 // keeps touch from being optimised away
+	now     int64
 }
 
 // New returns an empty table.
@@ -181,7 +183,7 @@ func (m *Model) extra(hd *head) *extra {
 }
 
 func (m *Model) stateOf(hd *head, tr *track) flow.State {
-	switch flow.Proto(hd.key.Proto) {
+	switch flow.Proto(hd.key.Proto()) {
 	case flow.TCP:
 		return flow.MakeState(flow.TCP, tr.state)
 	case flow.SCTP:

@@ -74,7 +74,7 @@ func (h *helpers) withKey(p *packet.Packet, seed uint64) *packet.Packet {
 			h.packet.Key, h.packet.Turn, h.packet.Hash = k, turn, k.Hash(seed)
 		}
 	}
-	if in := &p.Inner; in.Error && in.OK && in.Key.Proto == uint8(flow.GRE) && in.Key.APort|in.Key.BPort != 0 {
+	if in := &p.Inner; in.Error && in.OK && in.Key.Proto() == uint8(flow.GRE) && in.Key.APort()|in.Key.BPort() != 0 {
 		if k, turn, ok := h.learned(&in.Key, in.Turn); ok {
 			if !changed {
 				h.packet, changed = *p, true

@@ -107,7 +107,13 @@ func tooShortForPorts(p *packet.Packet) bool { return len(p.Payload) < 4 }
 // track looks the packet's flow up, makes it if need be, and runs its tracker.
 func (m *Model) track(p *packet.Packet) (v Verdict, repeat bool) {
 	s := step{p: p, now: m.now}
-	i, dir, ok := m.find(&p.Key, p.Hash, p.Turn)
+	var i uint32
+	var dir uint8
+	ok := false
+	if !m.absent {
+		i, dir, ok = m.find(&p.Key, p.Hash, p.Turn)
+	}
+	m.absent = false
 	if m.now >= m.soonest {
 		m.reap(p.Hash, i, ok)
 	}

@@ -154,37 +154,34 @@ func (m *Model) lenient(s *step, a accept) accept {
 // move takes a segment that keeps all four bounds: it moves both windows on and counts retransmissions. One that breaks a
 // bound gets false and changes nothing.
 func (t *track) move(seg *packet.TCP, dir uint8, w segment) bool {
-	snd, rcv := &t.side[dir&1], &t.side[dir&1^1]
-	s, r := *snd, *rcv
-	if !before(w.seq, s.maxend+1) || !before(w.sack, r.end+1) || !after(w.sack, r.end-max(66000, s.maxwin)-1) ||
-		r.maxwin != 0 && !after(w.end, s.end-r.maxwin-1) {
+	snd, rcv, flags := &t.side[dir&1], &t.side[dir&1^1], &t.flags[dir&1]
+	if !before(w.seq, snd.maxend+1) || !before(w.sack, rcv.end+1) || !after(w.sack, rcv.end-maxAckWindow(snd)-1) ||
+		rcv.maxwin != 0 && !after(w.end, snd.end-rcv.maxwin-1) {
 		return false
 	}
 	win := uint32(seg.Win)
 	if seg.Flags&packet.SYN == 0 {
-		win <<= t.scaleOf(dir)
+		win <<= t.scaleOf(dir & 1)
 	}
-	mine := t.flags[dir&1]
-	snd.maxwin = max(s.maxwin, win+w.sack-w.ack)
-	if after(w.end, s.end) {
-		snd.end = w.end
-		mine |= fUnacked
+	if rcv.maxwin != 0 && after(w.end, snd.maxend) {
+		rcv.maxwin += w.end - snd.maxend
 	}
-	if seg.Flags&packet.ACK != 0 && (mine&fMaxAck == 0 || after(w.ack, s.maxack)) {
-		snd.maxack = w.ack
-		mine |= fMaxAck
-	}
-	t.flags[dir&1] = mine
-	if r.maxwin != 0 && after(w.end, s.maxend) {
-		rcv.maxwin = r.maxwin + w.end - s.maxend
-	}
-	if after(w.sack+win, r.maxend-1) {
+	if after(w.sack+win, rcv.maxend-1) {
 		rcv.maxend = w.sack + win
 		if win == 0 {
 			rcv.maxend++
 		}
 	}
-	if w.ack == r.end {
+	snd.maxwin = max(snd.maxwin, win+w.sack-w.ack)
+	if after(w.end, snd.end) {
+		snd.end = w.end
+		*flags |= fUnacked
+	}
+	if seg.Flags&packet.ACK != 0 && (*flags&fMaxAck == 0 || after(w.ack, snd.maxack)) {
+		snd.maxack = w.ack
+		*flags |= fMaxAck
+	}
+	if w.ack == rcv.end {
 		t.flags[dir&1^1] &^= fUnacked
 	}
 	if seg.Class == packet.ClassAck {
@@ -199,6 +196,6 @@ func (t *track) repeats(win uint16, dir uint8, w segment) {
 		t.retrans++
 		return
 	}
-	t.remember(t.lastClass(), dir)
+	t.last = t.last&^(1<<3) | dir<<3
 	t.lastSeq, t.lastAck, t.lastEnd, t.lastWin, t.retrans = w.seq, w.ack, w.end, win, 0
 }

@@ -47,7 +47,8 @@ func NewDecoder(opt Options) *Decoder { return &Decoder{opt: opt} }
 
 // Decode fills p from a frame that came at now (nanoseconds).
 func (d *Decoder) Decode(now int64, link Link, frame []byte, p *Packet) {
-	if link == Ethernet && len(frame) > 14 && frame[12] == etherIPv4>>8 && frame[13] == etherIPv4&0xff && d.ipv4Plain(frame[14:], p) {
+	if link == Ethernet && len(frame) > 14 && frame[12] == etherIPv4>>8 && frame[13] == etherIPv4&0xff {
+		d.IP(now, frame[14:], p)
 		return
 	}
 	ip, tags := Network(link, frame)
@@ -55,15 +56,8 @@ func (d *Decoder) Decode(now int64, link Link, frame []byte, p *Packet) {
 	p.Link = tags
 }
 
-// IP fills p from an IP packet without a link header; an empty one is NotIP.
-func (d *Decoder) IP(now int64, ip []byte, p *Packet) {
-	if !d.ipv4Plain(ip, p) {
-		d.anyIP(now, ip, p)
-	}
-}
-
 func (d *Decoder) anyIP(now int64, ip []byte, p *Packet) {
-	p.plain = 0
+	p.plain = false
 	p.Kind, p.Fault, p.Link, p.Frag, p.Cut, p.BadSum, p.Unrouted = NotIP, NoFault, 0, false, false, false, false
 	p.Inner.Error, p.Inner.OK = false, false
 	if len(ip) == 0 {

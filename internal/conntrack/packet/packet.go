@@ -56,9 +56,9 @@ type Packet struct {
 	Cut      bool // the capture holds fewer bytes than the packet had
 
 	Len    uint32 // of the IP packet, header included
-	family uint8
 	proto  uint8
-	plain  uint8 // see Plain
+	family uint8
+	plain  bool  // see Plain
 	Type   uint8 // ICMP type
 
 	Hash    uint64 // of Key, the same for both directions
@@ -82,7 +82,7 @@ type Inner struct {
 
 // TCP is what tracking needs of a segment.
 type TCP struct {
-	Seq, Ack uint32
+	Ack, Seq uint32
 	End      uint32 // Seq and what the segment occupies
 	Sack     uint32 // Ack or the farthest right edge of its SACK blocks
 	Win      uint16
@@ -115,11 +115,16 @@ func (p *Packet) Proto() uint8 { return p.proto }
 
 // Plain is the transport protocol's number for TCP and UDP packets over IPv4 with nothing out of the ordinary: no
 // fragment, IP option, fault or wrong checksum. It is 0 for all others, and for some of them.
-func (p *Packet) Plain() uint8 { return p.plain }
+func (p *Packet) Plain() uint8 {
+	if p.plain {
+		return p.proto
+	}
+	return 0
+}
 
 // Addrs are the packet's source and destination; IPv4 addresses lie in the first four bytes.
 func (p *Packet) Addrs() (src, dst [16]byte) {
-	if p.plain == 0 {
+	if !p.plain {
 		return p.addr[0], p.addr[1]
 	}
 	if p.Turn == 1 {

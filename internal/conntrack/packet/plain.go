@@ -5,40 +5,38 @@ import (
 	"math/bits"
 )
 
-// ipv4Plain decodes TCP and UDP in an IPv4 packet without options that is no fragment, as nearly every packet
-// is. It yields what ipv4 would, and false, with p untouched, for whatever needs a closer look.
-func (d *Decoder) ipv4Plain(ip []byte, p *Packet) bool {
+// IP fills p from an IP packet without a link header; an empty one is NotIP. TCP and UDP in an IPv4 packet without options
+// that is no fragment, as nearly every packet is, are decoded here, to what ipv4 would yield.
+func (d *Decoder) IP(now int64, ip []byte, p *Packet) {
 	if len(ip) < 28 {
-		return false
+		d.anyIP(now, ip, p)
+		return
 	}
-	d.touched = ip[min(len(ip), 40)-1] // it may lie in another cache line: fetch both at once
-	w0, w1, w2 := binary.LittleEndian.Uint64(ip), binary.LittleEndian.Uint64(ip[8:]), binary.LittleEndian.Uint32(ip[16:])
+	h := (*[28]byte)(ip)
+	w0, w1, w2 := binary.LittleEndian.Uint64(h[:]), binary.LittleEndian.Uint64(h[8:]), binary.LittleEndian.Uint64(h[16:])
 	const versionAndFragment = 0xff3f0000000000ff
-	total, src, proto := int(bits.ReverseBytes16(uint16(w0>>16))), uint32(w1>>32), uint8(w1>>8)
+	total, src, dst, proto := int(bits.ReverseBytes16(uint16(w0>>16))), uint32(w1>>32), uint32(w2), uint8(w1>>8)
 	if w0&versionAndFragment != 0x45 || uint(total-28) > uint(len(ip)-28) || proto != protoTCP && proto != protoUDP ||
-		!headerFits(w0, w1, w2) || routedNowhere(src, w2) {
-		return false
+		!headerFits(w0, w1, dst) || routedNowhere(src, dst) {
+		d.anyIP(now, ip, p)
+		return
 	}
-	dst := w2
 	p.Kind, p.Fault, p.Turn, p.Link, p.Frag, p.BadSum, p.Unrouted, p.Cut = Tracked, NoFault, 0, 0, false, false, false, false
-	p.Len, p.family, p.proto = uint32(total), 4, proto
+	p.Len, p.proto, p.family, p.plain = uint32(total), proto, 4, true
 	p.Inner.Error, p.Inner.OK = false, false
 	b := ip[20:total]
-	p.key4(src, dst, binary.BigEndian.Uint32(b), &d.opt)
 	p.Payload = b
-	addrs := uint64(bits.ReverseBytes32(src)) + uint64(bits.ReverseBytes32(dst))
+	s, t, ports := uint64(bits.ReverseBytes32(src)), uint64(bits.ReverseBytes32(dst)), bits.ReverseBytes32(uint32(w2>>32))
+	p.key4(s<<32|uint64(ports>>16), t<<32|uint64(ports&0xffff), uint64(proto), &d.opt)
 	if proto == protoTCP {
-		d.tcp(b, p, addrs)
+		d.tcp(b, p, s+t)
 	} else {
-		d.udp(b, p, addrs)
+		d.udp(b, p, s+t)
 	}
-	if p.plain = proto; p.Fault != NoFault || p.BadSum {
-		p.plain = 0
-		p.addr = [2][16]byte{}
-		binary.LittleEndian.PutUint32(p.addr[0][:], src)
-		binary.LittleEndian.PutUint32(p.addr[1][:], dst)
+	if p.Fault != NoFault || p.BadSum {
+		p.addr[0], p.addr[1] = p.Addrs()
+		p.plain = false
 	}
-	return true
 }
 
 // headerFits checks the checksum of a header without options: the ones' complement sum of its words is all
@@ -52,21 +50,20 @@ func headerFits(w0, w1 uint64, w2 uint32) bool {
 // routedNowhere are addresses, by their bytes, that martian has to look at.
 func routedNowhere(src, dst uint32) bool { return src&0xff >= 224 || src == 0 || dst == 0 }
 
-// key4 makes the key of a tuple over IPv4 with ports: what Canonical and Hash do, in registers.
-func (p *Packet) key4(src, dst, ports uint32, o *Options) {
-	a := uint64(bits.ReverseBytes32(src))<<16 | uint64(ports>>16)
-	b := uint64(bits.ReverseBytes32(dst))<<16 | uint64(ports&0xffff)
-	lo, hi, turn := a, b, uint8(0)
-	if b < a {
-		lo, hi, turn = b, a, 1
-	}
-	addrA, addrB := uint64(bits.ReverseBytes32(uint32(lo>>16))), uint64(bits.ReverseBytes32(uint32(hi>>16)))
+// key4 makes the key of a tuple over IPv4 with ports: what Canonical and Hash do, in registers. The ends are address, 16
+// bits of nothing and port.
+func (p *Packet) key4(a, b, proto uint64, o *Options) {
+	_, turn := bits.Sub64(b, a, 0)
+	p.Turn = uint8(turn)
+	lo, hi := min(a, b), max(a, b)
+	const port = 0xffff
+	rest := lo<<48 | hi&port<<32 | proto<<24 | 4<<16 | uint64(o.Zone)
+	addrA, addrB := bits.ReverseBytes64(lo&^port), bits.ReverseBytes64(hi&^port)
 	k := &p.Key
 	binary.LittleEndian.PutUint64(k.A[:], addrA)
 	binary.LittleEndian.PutUint64(k.A[8:], 0)
 	binary.LittleEndian.PutUint64(k.B[:], addrB)
 	binary.LittleEndian.PutUint64(k.B[8:], 0)
-	k.APort, k.BPort, k.Proto, k.Family, k.Zone = uint16(lo), uint16(hi), p.proto, 4, o.Zone
-	p.Turn = turn
-	p.Hash = mix(addrA, addrB, lo&0xffff<<48|hi&0xffff<<32|uint64(p.proto)<<24|4<<16|uint64(o.Zone), o.Seed)
+	k.rest = rest
+	p.Hash = mix(addrA, addrB, rest, o.Seed)
 }

@@ -23,7 +23,7 @@ func samePlain(t *testing.T, opt Options, ip []byte) (plain bool) {
 	}
 	plain = short.Plain() != 0
 	short.addr[0], short.addr[1] = short.Addrs()
-	short.plain = 0
+	short.plain = false
 	if !reflect.DeepEqual(short, long) {
 		t.Fatalf("%+v: %x\nshort way: %+v\n long way: %+v", opt, ip, short, long)
 	}

@@ -7,29 +7,24 @@ func (d *Decoder) tcp(b []byte, p *Packet, addrs uint64) {
 		p.Fault = Short
 		return
 	}
-	head := int(b[12]>>4) * 4
-	flags := b[13] & 0x3f
-	seq, ack := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
+	h := (*[20]byte)(b)
+	head, flags := int(h[12]>>4)*4, h[13]&0x3f
+	both := binary.BigEndian.Uint64(h[4:])
+	seq, ack := uint32(both>>32), uint32(both)
 	t := &p.TCP
-	t.Seq, t.Ack, t.Sack = seq, ack, ack
-	t.Win, t.Flags, t.Class = binary.BigEndian.Uint16(b[14:]), flags, ClassAck
-	t.WScale, t.HasScale, t.SackOK = 0, false, false
+	t.Ack, t.Seq, t.End, t.Sack = ack, seq, seq+uint32(len(b)-head), ack
+	t.Win, t.Flags, t.Class, t.WScale, t.HasScale, t.SackOK, t.Options = binary.BigEndian.Uint16(h[14:]), flags, ClassAck, 0, false, false, false
 	if flags&^PSH != ACK {
 		t.Class = classOf(flags)
-		if !sensible(flags) {
+		if t.End += uint32(flags>>1&1) + uint32(flags&1); !sensible(flags) {
 			p.Fault = BadFlags
 		}
 	}
-	if head < 20 || len(b) < head {
-		p.Fault = Truncated
-		return
-	}
-	t.End = seq + uint32(len(b)-head) + uint32(flags>>1&1) + uint32(flags&1)
 	if d.opt.Checksums {
 		p.BadSum = wrong(b, addrs, protoTCP, len(b))
 	}
-	if t.Options = head > 20; t.Options {
-		t.options(b[20:head])
+	if head != 20 {
+		p.options(b, head)
 	}
 }
 
@@ -57,6 +52,21 @@ func sensible(flags uint8) bool {
 		return true
 	}
 	return false
+}
+
+// options reads a header that is longer than the shortest, or not as long as it says.
+func (p *Packet) options(b []byte, head int) {
+	t := &p.TCP
+	if head < 20 || len(b) < head {
+		p.Fault, p.BadSum, t.End = Truncated, false, 0
+		return
+	}
+	t.Options = true
+	const timestamps = 0x0101080a // as nearly every segment has them, and nothing else
+	if head == 32 && binary.BigEndian.Uint32(b[20:]) == timestamps {
+		return
+	}
+	t.options(b[20:head])
 }
 
 // options reads window scale, SACK-permitted and SACK blocks. A malformed list ends where it breaks.
