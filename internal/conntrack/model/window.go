@@ -83,7 +83,7 @@ type segment struct{ seq, ack, sack, end uint32 }
 
 func (t *track) segment(seg *packet.TCP, dir uint8) segment {
 	w := segment{seq: seg.Seq, ack: seg.Ack, sack: seg.Ack, end: seg.End}
-	if t.flags[dir^1]&fSackPerm != 0 {
+	if t.flags[dir&1^1]&fSackPerm != 0 {
 		w.sack = seg.Sack
 	}
 	return w
