@@ -5,7 +5,7 @@ import "ctkeeper/internal/conntrack/flow"
 // BoardOptions of a board.
 type BoardOptions struct {
 	By By
-	// Limit is how many different keys are counted exactly; 0 means 65536. A key takes 72 bytes at most.
+	// Limit is how many different keys are counted exactly; 0 means 65536. A key takes 84 bytes at most.
 	Limit int
 	// Timeouts tell the idle time; nil: it is not known.
 	Timeouts *Timeouts

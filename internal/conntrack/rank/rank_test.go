@@ -106,7 +106,7 @@ func TestSketchAgainstAMap(t *testing.T) {
 			if got := true_[e.key]; got > e.count || got < e.count-e.err || (!s.full && e.err != 0) {
 				t.Fatalf("%v: %d, true %d, error %d", e.key, e.count, got, e.err)
 			}
-			if s.find(e.key, s.hash(e.key, &s.seed)) != i {
+			if s.find(e.key, uint32(s.hash(e.key, &s.seed))) != i {
 				t.Fatalf("%v is not where the index says", e.key)
 			}
 			total += uint64(e.count)

@@ -61,7 +61,7 @@ type sketch[K comparable] struct {
 	limit   int
 	entries []entry[K]
 	details []detail // nil when not asked for; else as long as entries
-	index   []uint32 // entry number + 1; 0 is free; open addressing, at most half full
+	index   []slot   // open addressing, at most half full
 	// least is a lower bound of all counts and cursor where the search for it goes on. Counts only
 	// grow, so one pass for each value of least finds them all: the search costs no more than the
 	// counting did.
@@ -75,10 +75,14 @@ type sketch[K comparable] struct {
 	touched uint32
 }
 
+// slot is a place in the index: an entry's number + 1, 0 being free, and its hash, which tells nearly always without a look at
+// the entry that it is another's.
+type slot struct{ hash, entry uint32 }
+
 // item is one flow that waits to be counted.
 type item[K comparable] struct {
 	key   K
-	hash  uint64
+	hash  uint32
 	marks marks
 }
 
@@ -90,7 +94,7 @@ const firstIndex = 1 << 10
 func newSketch[K comparable](limit int, hash func(K, *[2]uint64) uint64, order func(a, b K) int) *sketch[K] {
 	s := maphash.MakeSeed() // keys come from whoever sends packets: they must not choose the collisions
 	return &sketch[K]{
-		hash: hash, order: order, limit: limit, waiting: make([]item[K], 0, together), index: make([]uint32, firstIndex),
+		hash: hash, order: order, limit: limit, waiting: make([]item[K], 0, together), index: make([]slot, firstIndex),
 		seed: [2]uint64{maphash.String(s, "hi"), maphash.String(s, "lo")},
 	}
 }
@@ -121,7 +125,7 @@ func (p pair) hash(seed *[2]uint64) uint64 {
 
 // add takes in one flow.
 func (s *sketch[K]) add(k K, m marks) {
-	s.waiting = append(s.waiting, item[K]{key: k, hash: s.hash(k, &s.seed), marks: m})
+	s.waiting = append(s.waiting, item[K]{key: k, hash: uint32(s.hash(k, &s.seed)), marks: m})
 	if len(s.waiting) == together {
 		s.settle()
 	}
@@ -163,10 +167,12 @@ func (d *detail) add(m marks) {
 // touch brings the places where the waiting flows will most likely be found near the processor: loads
 // that do not depend on each other.
 func (s *sketch[K]) touch() {
-	mask := uint64(len(s.index) - 1)
+	mask := uint32(len(s.index) - 1)
 	var place [together]uint32
 	for i := range s.waiting {
-		place[i] = s.index[s.waiting[i].hash&mask]
+		if at := s.index[s.waiting[i].hash&mask]; at.hash == s.waiting[i].hash {
+			place[i] = at.entry
+		}
 	}
 	sum := uint32(0)
 	for i := range s.waiting {
@@ -181,16 +187,16 @@ func (s *sketch[K]) touch() {
 }
 
 // find returns the number of the key's entry and makes one when there is none.
-func (s *sketch[K]) find(k K, hash uint64) int {
-	mask := uint64(len(s.index) - 1)
+func (s *sketch[K]) find(k K, hash uint32) int {
+	mask := uint32(len(s.index) - 1)
 	i := hash & mask
-	for ; s.index[i] != 0; i = (i + 1) & mask {
-		if n := int(s.index[i] - 1); s.entries[n].key == k {
-			return n
+	for ; s.index[i].entry != 0; i = (i + 1) & mask {
+		if at := s.index[i]; at.hash == hash && s.entries[at.entry-1].key == k {
+			return int(at.entry - 1)
 		}
 	}
 	if len(s.entries) == s.limit {
-		return s.replace(k)
+		return s.replace(k, hash)
 	}
 	if 2*(len(s.entries)+1) > len(s.index) {
 		s.grow()
@@ -200,7 +206,7 @@ func (s *sketch[K]) find(k K, hash uint64) int {
 	if s.details != nil {
 		s.details = append(s.details, detail{})
 	}
-	s.index[i] = uint32(len(s.entries))
+	s.index[i] = slot{hash, uint32(len(s.entries))}
 	return len(s.entries) - 1
 }
 
@@ -215,23 +221,26 @@ func (s *sketch[K]) grow() {
 	for size < 2*s.limit {
 		size *= 2
 	}
-	s.index = make([]uint32, size)
-	for n := range s.entries {
-		s.place(s.entries[n].key, uint32(n+1))
+	old := s.index
+	s.index = make([]slot, size)
+	for _, at := range old {
+		if at.entry != 0 {
+			s.place(at)
+		}
 	}
 }
 
-func (s *sketch[K]) place(k K, n uint32) {
-	mask := uint64(len(s.index) - 1)
-	i := s.hash(k, &s.seed) & mask
-	for s.index[i] != 0 {
+func (s *sketch[K]) place(at slot) {
+	mask := uint32(len(s.index) - 1)
+	i := at.hash & mask
+	for s.index[i].entry != 0 {
 		i = (i + 1) & mask
 	}
-	s.index[i] = n
+	s.index[i] = at
 }
 
 // replace gives the place of a key with the least count to k.
-func (s *sketch[K]) replace(k K) int {
+func (s *sketch[K]) replace(k K, hash uint32) int {
 	s.full = true
 	for {
 		for ; s.cursor < len(s.entries); s.cursor++ {
@@ -240,12 +249,12 @@ func (s *sketch[K]) replace(k K) int {
 			if e.count > s.least {
 				continue
 			}
-			s.remove(e.key)
+			s.remove(slot{uint32(s.hash(e.key, &s.seed)), uint32(n + 1)})
 			*e = entry[K]{key: k, count: e.count, err: e.count}
 			if s.details != nil {
 				s.details[n] = detail{}
 			}
-			s.place(k, uint32(n+1))
+			s.place(slot{hash, uint32(n + 1)})
 			s.cursor++
 			return n
 		}
@@ -263,21 +272,20 @@ func (s *sketch[K]) lowest() uint32 {
 	return low
 }
 
-// remove takes a key out of the index and closes the gap.
-func (s *sketch[K]) remove(k K) {
-	mask := uint64(len(s.index) - 1)
-	gap := s.hash(k, &s.seed) & mask
-	for s.entries[s.index[gap]-1].key != k {
+// remove takes an entry out of the index and closes the gap.
+func (s *sketch[K]) remove(gone slot) {
+	mask := uint32(len(s.index) - 1)
+	gap := gone.hash & mask
+	for s.index[gap].entry != gone.entry {
 		gap = (gap + 1) & mask
 	}
-	for i := (gap + 1) & mask; s.index[i] != 0; i = (i + 1) & mask {
-		home := s.hash(s.entries[s.index[i]-1].key, &s.seed) & mask
-		if (i-home)&mask >= (i-gap)&mask {
+	for i := (gap + 1) & mask; s.index[i].entry != 0; i = (i + 1) & mask {
+		if (i-s.index[i].hash)&mask >= (i-gap)&mask {
 			s.index[gap] = s.index[i]
 			gap = i
 		}
 	}
-	s.index[gap] = 0
+	s.index[gap] = slot{}
 }
 
 func (s *sketch[K]) reset() {
