@@ -30,9 +30,30 @@ func until(t *testing.T, ns *lab.Namespace, want string, within time.Duration) {
 	t.Fatalf("the namespace reads %s, not %s", got, want)
 }
 
+// ended waits until no watcher works in a state directory any more: it writes there after the value is back.
+func ended(t *testing.T, dir string) {
+	for range 1000 {
+		mine := false
+		all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range all {
+			text, _ := os.ReadFile(path) // a process that is gone has none
+			mine = mine || strings.Contains(string(text), "--"+watchFlag+"\x00--state-dir\x00"+dir+"\x00")
+		}
+		if !mine {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Error("the watcher does not end")
+}
+
 // waiting starts a real apply in a namespace that waits for its confirmation.
 func waiting(t *testing.T, ns *lab.Namespace, dir, within string) *exec.Cmd {
 	t.Helper()
+	t.Cleanup(func() { ended(t, dir) })
 	program := filepath.Join(t.TempDir(), "ctkeeper")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)

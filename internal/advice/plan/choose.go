@@ -47,7 +47,7 @@ func (b *Basis) raised(a Alternative, name string) Alternative {
 }
 
 // choose takes what refuses nothing and breaks least; of equals what disturbs least. Where nothing fits it
-// takes what refuses least, breaks least, and then what needs least room.
+// takes what refuses least, breaks least, and of what refuses nothing yet what needs least room beyond its own.
 func (b *Basis) choose(m *Measured) {
 	all := m.Alternatives
 	for i := range all {
@@ -86,9 +86,10 @@ func one(fits bool) int {
 	return 0
 }
 
-// beyond is how much more room it needs than it has.
+// beyond is how much more room it needs than it has, where it refuses nothing of what was recorded but has no headroom. What
+// refuses was measured in a full table, which does not tell what it needs.
 func (a *Alternative) beyond() int64 {
-	if a.Fits {
+	if a.Fits || a.Refused.High > 0 {
 		return 0
 	}
 	return a.Least - a.Max
