@@ -181,7 +181,7 @@ func (s *screen) control(params string, final byte) {
 	}
 	n := parameter(params, 0, 1)
 	switch final {
-	case 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'f', 'd', '`', 'a', 'e':
+	case 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'Z', 'f', 'd', '`', 'a', 'e':
 		s.moveCursor(params, final, n)
 	case 'J', 'K', 'X', 'P', '@', 'b':
 		s.edit(params, final, n)
@@ -225,6 +225,10 @@ func (s *screen) moveCursor(params string, final byte, n int) {
 		s.x, s.y = 0, s.y-n
 	case 'G', '`':
 		s.x = n - 1
+	case 'I': // tabs on, and back
+		s.x = (s.x/8 + n) * 8
+	case 'Z':
+		s.x = (s.x + 7 - 8*n) / 8 * 8
 	case 'd':
 		s.y = n - 1
 	default:

@@ -258,6 +258,26 @@ func TestBudgetIsHeldFromTheBeginning(t *testing.T) {
 	})
 }
 
+// TestSmallTablesAreReadOften: what starting takes does not hold up the reading of what costs nearly nothing.
+func TestSmallTablesAreReadOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := false
+		h := newFake(func(string, time.Duration) (Reading, error) { return Reading{Count: 5, Max: 1000}, nil }, "host")
+		h.cost = 2 * time.Millisecond
+		inner := h.read
+		h.read = func(ns string, at time.Duration) (Reading, error) {
+			if !began {
+				h.cpu, began = h.cpu+time.Second, true
+			}
+			return inner(ns, at)
+		}
+		observe(t, h, Options{}, time.Minute)
+		if h.tables < 10 {
+			t.Errorf("%d readings in a minute", h.tables)
+		}
+	})
+}
+
 // TestManyNamespaces: they come and go, some track nothing, and beyond eight they take turns.
 func TestManyNamespaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -47,14 +47,14 @@ func (b *budget) took(now time.Time, cost, cpu time.Duration) {
 	b.plan(now, cpu)
 }
 
-// plan sets how far readings lie apart: what everything else takes is not the tables' to spend, and what was spent beyond the share
-// since the beginning, as by the first reading, is saved up again before the next.
+// plan sets how far readings lie apart: what everything else takes is not the tables' to spend, and what they took beyond what was
+// left since the beginning, as the first reading of a large table, is saved up again before the next.
 func (b *budget) plan(now time.Time, cpu time.Duration) {
 	since := now.Sub(b.begun)
 	spent := (cpu - b.cpu - b.tables).Seconds() / max(since, settling).Seconds()
 	left := max(b.share-spent, b.share/10)
 	wait := func(seconds float64) time.Duration { return time.Duration(seconds / left * float64(time.Second)) }
-	owed := (cpu - b.cpu + b.last).Seconds() - b.share*since.Seconds()
+	owed := (b.tables + b.last).Seconds() - left*since.Seconds()
 	b.every = min(max(wait(b.last.Seconds()), now.Sub(b.lastAt)+wait(owed), tableSoonest), tableLatest)
 }
 
