@@ -214,16 +214,22 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+// spending is a host whose daemon takes so much CPU for a table, for its first sample beside it, and for each.
+func spending(table, first, each time.Duration) *fakeHost {
+	var h *fakeHost
+	h = newFake(func(string, time.Duration) (Reading, error) {
+		h.cpu += first + each
+		first = 0
+		return Reading{Count: 5, Max: 1000}, nil
+	}, "host")
+	h.cost = table
+	return h
+}
+
 // TestBudgetIsHeld: when everything else begins to take more after a reading, the next one waits longer.
 func TestBudgetIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newFake(func(string, time.Duration) (Reading, error) { return Reading{Count: 5, Max: 1000}, nil }, "host")
-		h.cost = 3 * time.Second
-		inner := h.read
-		h.read = func(ns string, at time.Duration) (Reading, error) {
-			h.cpu += 7 * time.Millisecond // of each second: the page is open
-			return inner(ns, at)
-		}
+		h := spending(3*time.Second, 0, 7*time.Millisecond) // the page is open
 		observe(t, h, Options{}, 4*time.Hour)
 		if share := h.cpu.Seconds() / (4 * time.Hour).Seconds(); share > 0.0102 {
 			t.Errorf("%.2f %% of a core, %d readings", 100*share, h.tables)
@@ -237,17 +243,7 @@ func TestBudgetIsHeld(t *testing.T) {
 // TestBudgetIsHeldFromTheBeginning: what starting and the first reading take is saved up before the second.
 func TestBudgetIsHeldFromTheBeginning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		began := false
-		h := newFake(func(string, time.Duration) (Reading, error) { return Reading{Count: 5, Max: 1000}, nil }, "host")
-		h.cost = 3 * time.Second
-		inner := h.read
-		h.read = func(ns string, at time.Duration) (Reading, error) {
-			if !began {
-				h.cpu, began = h.cpu+2*time.Second, true
-			}
-			h.cpu += 4 * time.Millisecond
-			return inner(ns, at)
-		}
+		h := spending(3*time.Second, 2*time.Second, 4*time.Millisecond)
 		observe(t, h, Options{}, 30*time.Minute)
 		if share := h.cpu.Seconds() / (30 * time.Minute).Seconds(); share > 0.01 {
 			t.Errorf("%.2f %% of a core, %d readings", 100*share, h.tables)
@@ -261,16 +257,7 @@ func TestBudgetIsHeldFromTheBeginning(t *testing.T) {
 // TestSmallTablesAreReadOften: what starting takes does not hold up the reading of what costs nearly nothing.
 func TestSmallTablesAreReadOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		began := false
-		h := newFake(func(string, time.Duration) (Reading, error) { return Reading{Count: 5, Max: 1000}, nil }, "host")
-		h.cost = 2 * time.Millisecond
-		inner := h.read
-		h.read = func(ns string, at time.Duration) (Reading, error) {
-			if !began {
-				h.cpu, began = h.cpu+time.Second, true
-			}
-			return inner(ns, at)
-		}
+		h := spending(2*time.Millisecond, time.Second, 0)
 		observe(t, h, Options{}, time.Minute)
 		if h.tables < 10 {
 			t.Errorf("%d readings in a minute", h.tables)

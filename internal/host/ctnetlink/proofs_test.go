@@ -6,16 +6,12 @@ import (
 	"path/filepath"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"ctkeeper/internal/conntrack/filter"
 )
 
 // TestProofsAreKeptForABootAndAFilter: only what this kernel proved by this very message is taken as proven.
 func TestProofsAreKeptForABootAndAFilter(t *testing.T) {
-	if unix.Getuid() != 0 {
-		t.Skip("needs root to make a namespace")
-	}
+	needRoot(t)
 	path := filepath.Join(t.TempDir(), "run", "proofs.json")
 	p := KeepProofs(path)
 	mark := parse(t, "mark 7")
