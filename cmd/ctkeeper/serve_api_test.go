@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -136,5 +137,23 @@ func (d *daemon) whatIf(t *testing.T, here string) {
 	}
 	if p := doc.Settings["tcp_timeout_established"]; p.Then != 60 || p.Now != 432000 {
 		t.Errorf("%+v", doc.Settings)
+	}
+}
+
+// TestFirstReaderMayLeave: the findings are made for all readers, not for the one who asked first.
+func TestFirstReaderMayLeave(t *testing.T) {
+	d := startDaemon(t, buildDaemon(t), "cpu_budget: 90%\n")
+	ctx, leave := context.WithTimeout(t.Context(), 2*time.Millisecond)
+	defer leave()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ctkeeper/api/v1/findings", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := d.client.Do(req); err == nil {
+		resp.Body.Close()
+		t.Fatal("the findings were made before the reader could leave: nothing is proven")
+	}
+	if text := d.get(t, "/api/v1/findings"); !strings.Contains(text, `"taken_at"`) {
+		t.Errorf("%.300s", text)
 	}
 }

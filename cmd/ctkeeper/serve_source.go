@@ -42,6 +42,8 @@ const (
 	// take seconds.
 	snapshotEvery = time.Minute
 	logEvery      = 10 * time.Minute
+	// snapshotLimit is how long it may take to look at the host.
+	snapshotLimit = 30 * time.Second
 )
 
 // Watch is what is known now.
@@ -163,6 +165,9 @@ func (s *serveSource) snapshot(ctx context.Context) (snapshot.Snapshot, error) {
 		return s.last, s.err
 	}
 	withLog := time.Since(s.logged) >= logEvery
+	// All readers get this one: who asked for it first may leave.
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), snapshotLimit)
+	defer stop()
 	snap, err := collect.Live(ctx, collect.Options{Tracking: true, NoFlows: true, NoLog: !withLog, Outside: s.outside, Version: versionText()})
 	if err == nil {
 		if withLog {

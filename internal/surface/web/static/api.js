@@ -8,9 +8,9 @@ export async function get(path, params = {}, signal) {
     for (const one of Array.isArray(v) ? v : [v]) if (one !== '') url.searchParams.append(k, one);
   }
   const answer = await fetch(url, { signal });
+  if (answer.ok) return answer.json();
   const doc = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(doc.error || `${answer.status} ${answer.statusText}`), { status: answer.status, after: Number(answer.headers.get('Retry-After')) });
-  return doc;
+  throw Object.assign(new Error(doc.error || `${answer.status} ${answer.statusText}`), { status: answer.status, after: Number(answer.headers.get('Retry-After')) });
 }
 
 export const events = () => new EventSource(new URL('events', base));
