@@ -18,8 +18,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/pcapgo"
 	"github.com/klauspost/compress/zstd"
 
 	"ctkeeper/internal/conntrack/packet"
@@ -48,11 +46,6 @@ func (e *FaultError) Error() string {
 // Unwrap returns what went wrong.
 func (e *FaultError) Unwrap() error { return e.Err }
 
-// source is what pcapgo's two readers share.
-type source interface {
-	ReadPacketData() ([]byte, gopacket.CaptureInfo, error)
-}
-
 // Reader reads one capture.
 type Reader struct {
 	name   string
@@ -61,7 +54,7 @@ type Reader struct {
 	next   func() (Frame, error)
 	begin  int64 // offset of the record being read
 	rawIn  *counter
-	step   int64 // bytes of the record just read, where the reader knows them
+	step   int64 // bytes of the record just read
 	failed error
 }
 
@@ -145,8 +138,7 @@ func (r *Reader) start(buf *bufio.Reader, magic uint32) error {
 	return r.fault(0, fmt.Errorf("no capture: unknown magic number %#08x", magic))
 }
 
-// startClassic reads pcap itself: pcapgo gives up where a record says more than the file's snap length,
-// which real files do.
+// startClassic reads pcap. Records may say more than the file's snap length: real files have such.
 func (r *Reader) startClassic(buf *bufio.Reader, order binary.ByteOrder, nano, modified bool) error {
 	var head [24]byte
 	if _, err := io.ReadFull(buf, head[:]); err != nil {
@@ -187,55 +179,11 @@ func (r *Reader) startClassic(buf *bufio.Reader, order binary.ByteOrder, nano, m
 	return nil
 }
 
-func (r *Reader) startNG(buf *bufio.Reader) error {
-	ng, err := pcapgo.NewNgReader(buf, pcapgo.NgReaderOptions{WantMixedLinkType: true})
-	if err != nil {
-		return r.fault(0, unexpected(err))
-	}
-	r.begin = r.count.n - int64(buf.Buffered())
-	var src source = ng
-	if z, ok := src.(interface {
-		ZeroCopyReadPacketData() ([]byte, gopacket.CaptureInfo, error)
-	}); ok {
-		src = zero{z.ZeroCopyReadPacketData}
-	}
-	r.next = func() (Frame, error) {
-		data, ci, err := src.ReadPacketData()
-		if err != nil {
-			if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				return Frame{}, io.EOF
-			}
-			return Frame{}, unexpected(err)
-		}
-		link := packet.Link(ng.LinkType())
-		if iface, err := ng.Interface(ci.InterfaceIndex); err == nil {
-			link = packet.Link(iface.LinkType)
-		}
-		r.begin = r.count.n - int64(buf.Buffered())
-		return Frame{Time: ci.Timestamp, Link: link, Data: data, Full: ci.Length}, nil
-	}
-	return nil
-}
-
-// zero makes a source of a method.
-type zero struct {
-	read func() ([]byte, gopacket.CaptureInfo, error)
-}
-
-// ReadPacketData reads the next packet.
-func (z zero) ReadPacketData() ([]byte, gopacket.CaptureInfo, error) { return z.read() }
-
 // Next returns the next frame, io.EOF after the last, or a *FaultError.
 func (r *Reader) Next() (f Frame, err error) {
 	if r.failed != nil {
 		return Frame{}, r.failed
 	}
-	defer func() {
-		if p := recover(); p != nil { // pcapgo trusts lengths that a corrupt file can make absurd
-			r.failed = r.fault(r.begin, fmt.Errorf("corrupt block: %v", p))
-			f, err = Frame{}, r.failed
-		}
-	}()
 	f, err = r.next()
 	switch {
 	case err == nil:

@@ -72,7 +72,7 @@ func TestFaultsNameTheirPlace(t *testing.T) {
 
 func FuzzReader(f *testing.F) {
 	f.Add(pcap(binary.LittleEndian, 2))
-	f.Add([]byte("\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\x1c\x00\x00\x00"))
+	f.Add(bytes.Join([][]byte{section(binary.BigEndian), device(binary.BigEndian, 1, 0), packetBlock(binary.BigEndian, 0, 1, 1, "z")}, nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 1<<16 {
 			return
