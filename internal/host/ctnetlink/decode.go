@@ -13,14 +13,30 @@ const maxNames = 1024
 
 // decoder turns messages into flows. It remembers names, so that a flow costs no allocation.
 type decoder struct {
-	want  flow.Fields
-	names map[string]string
-	at    int // offset in the message of the top-level attribute at hand
+	want    flow.Fields
+	names   map[string]string
+	layouts layouts
+	at      int // offset in the message of the top-level attribute at hand
 }
 
 // decode fills fl from the attributes after nfgenmsg. What is not wanted is skipped.
 func (d *decoder) decode(b []byte, family uint8, fl *flow.Flow) error {
-	empty(fl)
+	l := d.layouts.of(len(b))
+	if l.fits(b, d.want) {
+		l.fill(b, fl)
+		fl.Family = flow.Family(family)
+		return nil
+	}
+	if err := d.walk(b, family, fl); err != nil {
+		return err
+	}
+	l.miss(b, d.want)
+	return nil
+}
+
+// walk is decode for a message however it is laid out.
+func (d *decoder) walk(b []byte, family uint8, fl *flow.Flow) error {
+	fl.Reset()
 	fl.Family = flow.Family(family)
 	d.at = bodyStart
 	for len(b) >= attrLen {

@@ -11,14 +11,6 @@ func (d *decoder) protoInfo(v []byte, fl *flow.Flow) error {
 	if d.want&(flow.HasState|flow.HasProtoInfo) == 0 {
 		return nil
 	}
-	if d.tcpInfo(v, fl) {
-		return nil
-	}
-	return d.walkInfo(v, fl)
-}
-
-// walkInfo takes in a protocol's information however it is laid out.
-func (d *decoder) walkInfo(v []byte, fl *flow.Flow) error {
 	for {
 		t, a, rest, ok := next(v)
 		if !ok {

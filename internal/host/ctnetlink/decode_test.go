@@ -125,23 +125,56 @@ func TestDecodeEncodeIdentity(t *testing.T) {
 	})
 }
 
-// TestShortcutsAreTaken: of the tuples that nearly every flow has none is walked, and each gives what a walk gives.
-func TestShortcutsAreTaken(t *testing.T) {
+// TestLayoutsAreTaken: the second of two flows of a kind that has a layout is not walked, and what is taken in at once
+// is what the walk gives, whatever is wanted, whatever came before and however the message is damaged.
+func TestLayoutsAreTaken(t *testing.T) {
+	wants := []flow.Fields{flow.AllFields, flow.HasStatus | flow.HasState | flow.HasTimeout | flow.HasZone, flow.HasReply | flow.HasProtoInfo, 0}
 	rapid.Check(t, func(t *rapid.T) {
-		want := genTuple(t, rapid.SampledFrom([]flow.Family{flow.IPv4, flow.IPv6}).Draw(t, "family"), rapid.SampledFrom([]flow.Proto{flow.TCP, flow.UDP, flow.SCTP}).Draw(t, "proto"))
-		v := appendTuple(nil, attrTupleOrig, &want, &flow.Flow{}, 0, flow.ZoneOrig)[attrLen:]
-		var got flow.Tuple
-		if !portsTuple(v, &got) || got != want {
-			t.Fatalf("%+v gives %+v", want, got)
-		}
-		at := rapid.IntRange(0, len(v)-1).Draw(t, "at")
-		v[at] ^= rapid.Byte().Draw(t, "changed")
-		var changed, walked flow.Tuple
-		d := decoder{want: flow.AllFields}
-		if portsTuple(v, &changed) && (d.walkTuple(attrTupleOrig, v, &flow.Flow{}, &walked, flow.ZoneOrig) != nil || changed != walked) {
-			t.Fatalf("byte %d changed: at once %+v, walked %+v", at, changed, walked)
+		d := decoder{want: rapid.SampledFrom(wants).Draw(t, "want")}
+		var got flow.Flow
+		for range 4 {
+			fl := genFlow(t)
+			b := appendFlow(nil, &fl, flow.AllFields)
+			agree(t, &d, b, uint8(fl.Family), &got)
+			agree(t, &d, b, uint8(fl.Family), &got)
+			if l := d.layouts.of(len(b)); l.missed == 1 && hasLayout(&fl, d.want) && !l.fits(b, d.want) {
+				t.Fatalf("walked: %+v", fl)
+			}
+			b[rapid.IntRange(0, len(b)-1).Draw(t, "at")] ^= rapid.Byte().Draw(t, "changed")
+			agree(t, &d, b, uint8(fl.Family), &got)
 		}
 	})
+}
+
+// hasLayout reports whether nothing is wanted of a flow that no layout has.
+func hasLayout(fl *flow.Flow, want flow.Fields) bool {
+	for typ := range uint16(attrTimestampEvent + 1) {
+		if fl.Present&want&rarePart(typ) != 0 {
+			return false
+		}
+	}
+	tcp := fl.Present&(flow.HasState|flow.HasProtoInfo) == flow.HasState|flow.HasProtoInfo && fl.Proto() == flow.TCP
+	return fl.Proto().HasPorts() && (fl.Present&flow.HasReply == 0 || fl.Reply.Proto.HasPorts()) && fl.ZoneDir == flow.ZoneBoth &&
+		(tcp || fl.Present&(flow.HasState|flow.HasProtoInfo) == 0 || want&(flow.HasState|flow.HasProtoInfo) == 0)
+}
+
+type failing interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// agree decodes a message into a flow that was used before, and as a decoder that knows no layout does.
+func agree(t failing, d *decoder, b []byte, family uint8, got *flow.Flow) {
+	t.Helper()
+	var want flow.Flow
+	fresh := decoder{want: d.want}
+	walked, err := fresh.walk(b, family, &want), d.decode(b, family, got)
+	if (walked == nil) != (err == nil) {
+		t.Fatalf("%x: %v, walked %v", b, err, walked)
+	}
+	if diff := cmp.Diff(want, *got, sameFlow); err == nil && diff != "" {
+		t.Fatalf("%x: (- walked, + got) %s", b, diff)
+	}
 }
 
 func TestUnknownAttributesAreKept(t *testing.T) {
@@ -204,24 +237,20 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// shortcuts checks that what is taken in at once is what the walk over the attributes gives.
+// shortcuts checks that what is taken in at once is what the walk over the attributes gives: of the message again, with
+// less wanted, and with any byte changed.
 func shortcuts(t *testing.T, b []byte, family uint8) {
 	t.Helper()
-	var at, walked flow.Tuple
-	d := decoder{want: flow.AllFields}
-	if portsTuple(b, &at) && (d.walkTuple(attrTupleOrig, b, &flow.Flow{}, &walked, flow.ZoneOrig) != nil || at != walked) {
-		t.Fatalf("at once %+v, walked %+v", at, walked)
-	}
-	var all, some flow.Flow
-	if d.tcpInfo(b, &some) && (d.walkInfo(b, &all) != nil || all.State != some.State || all.TCP != some.TCP || all.Present != some.Present) {
-		t.Fatalf("at once %+v, walked %+v", some, all)
-	}
-	if d.decode(b, family, &all) != nil {
-		return
-	}
-	d.want = flow.HasStatus | flow.HasState | flow.HasTimeout
-	if err := d.decode(b, family, &some); err != nil || all.Orig != some.Orig || all.State != some.State || all.Status != some.Status || all.Timeout != some.Timeout {
-		t.Fatalf("%v: all of it %+v, some of it %+v", err, all, some)
+	var fl flow.Flow
+	for _, want := range []flow.Fields{flow.AllFields, flow.HasStatus | flow.HasState | flow.HasTimeout} {
+		d := decoder{want: want}
+		agree(t, &d, b, family, &fl)
+		agree(t, &d, b, family, &fl)
+		for at := range min(len(b), 8*layoutWords) {
+			b[at] ^= 1 << (at % 8)
+			agree(t, &d, b, family, &fl)
+			b[at] ^= 1 << (at % 8)
+		}
 	}
 }
 

@@ -8,14 +8,6 @@ import (
 
 // tuple fills to from a tuple attribute. A zone inside it belongs to that direction alone.
 func (d *decoder) tuple(typ uint16, v []byte, fl *flow.Flow, to *flow.Tuple, dir flow.ZoneDir) error {
-	if portsTuple(v, to) {
-		return nil
-	}
-	return d.walkTuple(typ, v, fl, to, dir)
-}
-
-// walkTuple takes in a tuple however it is laid out.
-func (d *decoder) walkTuple(typ uint16, v []byte, fl *flow.Flow, to *flow.Tuple, dir flow.ZoneDir) error {
 	for {
 		t, a, rest, ok := next(v)
 		if !ok {
