@@ -1,11 +1,16 @@
 package rank
 
-import "ctkeeper/internal/conntrack/flow"
+import (
+	"cmp"
+
+	"ctkeeper/internal/conntrack/flow"
+)
 
 // BoardOptions of a board.
 type BoardOptions struct {
 	By By
-	// Limit is how many different keys are counted exactly; 0 means 65536. A key takes 84 bytes at most.
+	// Limit is how many different keys are counted exactly; 0 means 131072, or 65536 of two keys or services. A key
+	// takes 60 bytes, two take 84.
 	Limit int
 	// Timeouts tell the idle time; nil: it is not known.
 	Timeouts *Timeouts
@@ -15,8 +20,8 @@ type BoardOptions struct {
 type Board struct {
 	o      BoardOptions
 	one    *sketch[key]
-	two    *sketch[pair] // two keys, or a service
-	total  Place
+	two    *sketch[pair]        // two keys, or a service
+	flows  [allMarks + 1]uint64 // by their marks
 	double bool
 }
 
@@ -58,19 +63,14 @@ const longIdle = 3600
 
 // NewBoard returns an empty board.
 func NewBoard(o BoardOptions) *Board {
-	if o.Limit <= 0 {
-		o.Limit = 65536
-	}
 	b := &Board{o: o}
 	for _, p := range o.By.Parts() {
 		b.double = b.double || p.Key == Service || o.By.n == 2
 	}
 	if b.double {
-		b.two = newSketch[pair](o.Limit, pair.hash, pair.compare)
-		b.two.detailed()
+		b.two = newSketch[pair](cmp.Or(max(o.Limit, 0), 65536), pair.hash, pair.compare)
 	} else {
-		b.one = newSketch[key](o.Limit, key.hash, key.compare)
-		b.one.detailed()
+		b.one = newSketch[key](cmp.Or(max(o.Limit, 0), 131072), key.hash, key.compare)
 	}
 	return b
 }
@@ -80,7 +80,7 @@ func (b *Board) By() By { return b.o.By }
 
 // Reset forgets all flows, to read the table again.
 func (b *Board) Reset() {
-	b.total = Place{}
+	b.flows = [allMarks + 1]uint64{}
 	if b.double {
 		b.two.reset()
 	} else {
@@ -91,7 +91,7 @@ func (b *Board) Reset() {
 // Add counts a flow. It allocates nothing once the board's tables have grown.
 func (b *Board) Add(fl *flow.Flow) {
 	m := b.markOf(fl)
-	b.total.take(m)
+	b.flows[m]++
 	if !b.double {
 		b.one.add(b.o.By.parts[0].keyOf(fl, b.idle()), m)
 		return
@@ -109,12 +109,18 @@ func (b *Board) Add(fl *flow.Flow) {
 	b.two.add(p, m)
 }
 
-// take counts a flow in the sum of all.
-func (p *Place) take(m marks) {
-	p.Count++
-	for i, n := range [...]*uint64{&p.Assured, &p.HalfOpen, &p.Closing, &p.IdleLong, &p.IdleUnknown} {
-		*n += uint64(m >> i & 1)
+// total is the sum of all rows.
+func (b *Board) total() (p Place) {
+	for i, n := range b.flows {
+		m := marks(i)
+		p.Count += n
+		p.Assured += n * uint64(m.has(isAssured))
+		p.HalfOpen += n * uint64(m.has(isHalfOpen))
+		p.Closing += n * uint64(m.has(isClosing))
+		p.IdleLong += n * uint64(m.has(isIdleLong))
+		p.IdleUnknown += n * uint64(m.has(isIdleUnknown))
 	}
+	return p
 }
 
 func (b *Board) idle() func(*flow.Flow) (int64, bool) {
@@ -151,8 +157,8 @@ func (b *Board) Ranking(n int) Ranking {
 
 func ranking[K comparable](b *Board, s *sketch[K], n int, place func(K, *Place)) Ranking {
 	s.settle()
-	r := Ranking{Total: b.total, Exact: !s.full, Keys: len(s.entries)}
-	if s.full {
+	r := Ranking{Total: b.total(), Exact: s.exact(), Keys: len(s.entries)}
+	if !s.exact() {
 		r.Missing = uint64(s.lowest())
 	}
 	if n <= 0 {
@@ -163,10 +169,10 @@ func ranking[K comparable](b *Board, s *sketch[K], n int, place func(K, *Place))
 		best.add(int32(i))
 	}
 	for _, i := range best.sorted() {
-		e, d := &s.entries[i], &s.details[i]
+		e := &s.entries[i]
 		p := Place{
-			Count: uint64(e.count), Error: uint64(e.err), Assured: uint64(e.assured), HalfOpen: uint64(e.halfOpen),
-			Closing: uint64(d.closing), IdleLong: uint64(d.idleLong), IdleUnknown: uint64(d.idleUnknown),
+			Count: uint64(e.count), Error: uint64(s.errorOf(i)), Assured: uint64(e.assured), HalfOpen: uint64(e.halfOpen),
+			Closing: uint64(e.closing), IdleLong: uint64(e.idleLong), IdleUnknown: uint64(e.idleUnknown),
 		}
 		place(e.key, &p)
 		r.Rows = append(r.Rows, p)

@@ -204,10 +204,10 @@ func FuzzParseBy(f *testing.F) {
 
 func BenchmarkBoard(b *testing.B) {
 	flows := random(1 << 17)
-	for _, text := range []string{"src", "src,dport"} {
-		b.Run(text, func(b *testing.B) {
-			by, _ := ParseBy(text)
-			r := NewBoard(BoardOptions{By: by, Timeouts: testTimeouts})
+	for name, limit := range map[string]int{"src": 0, "src,dport": 0, "src, four times as many as are counted": 16384} {
+		b.Run(name, func(b *testing.B) {
+			by, _ := ParseBy(strings.TrimSuffix(name, ", four times as many as are counted"))
+			r := NewBoard(BoardOptions{By: by, Timeouts: testTimeouts, Limit: limit})
 			i := 0
 			for b.Loop() {
 				r.Add(flows[i&(1<<17-1)])

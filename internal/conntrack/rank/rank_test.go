@@ -97,14 +97,14 @@ func TestSketchAgainstAMap(t *testing.T) {
 			s.add(key{n, n}, 0)
 		}
 		s.settle()
-		if s.full != (len(true_) > limit) {
-			t.Fatalf("full is %v with %d keys of %d", s.full, len(true_), limit)
+		if s.exact() != (len(true_) <= limit) {
+			t.Fatalf("exact is %v with %d keys of %d", s.exact(), len(true_), limit)
 		}
 		total := uint64(0)
 		for i := range s.entries {
 			e := &s.entries[i]
-			if got := true_[e.key]; got > e.count || got < e.count-e.err || (!s.full && e.err != 0) {
-				t.Fatalf("%v: %d, true %d, error %d", e.key, e.count, got, e.err)
+			if got := true_[e.key]; got > e.count || got < e.count-s.errorOf(int32(i)) {
+				t.Fatalf("%v: %d, true %d, error %d", e.key, e.count, got, s.errorOf(int32(i)))
 			}
 			if s.find(e.key, uint32(s.hash(e.key, &s.seed))) != i {
 				t.Fatalf("%v is not where the index says", e.key)

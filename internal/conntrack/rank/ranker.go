@@ -11,7 +11,7 @@ type Options struct {
 	// Keys are those to rank by; nil means all that a summary has.
 	Keys []Key
 	// Limit is how many different values of a key are counted exactly; 0 means 65536. A key takes
-	// 40 bytes.
+	// 60 bytes at most.
 	Limit int
 	// Top is how many rows the summary has for each key; 0 means 20.
 	Top int

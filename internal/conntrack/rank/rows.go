@@ -23,7 +23,7 @@ var keyNames = [summaryKeys]string{"src", "dst", "src_prefix", "dst_prefix", "dp
 func (r *Ranker) sketched() []string {
 	var names []string
 	for _, s := range r.sketches {
-		if s.sketch.full {
+		if !s.sketch.exact() {
 			names = append(names, keyNames[s.part.Key])
 		}
 	}
@@ -78,7 +78,7 @@ func (s ranked) rows(n int) []Row {
 	for _, i := range best.sorted() {
 		e := &s.sketch.entries[i]
 		rows = append(rows, Row{
-			Key: s.part.text(e.key, 0), Count: uint64(e.count), Error: uint64(e.err),
+			Key: s.part.text(e.key, 0), Count: uint64(e.count), Error: uint64(s.sketch.errorOf(i)),
 			Assured: uint64(e.assured), HalfOpen: uint64(e.halfOpen),
 		})
 	}

@@ -26,7 +26,12 @@ const (
 	isClosing
 	isIdleLong
 	isIdleUnknown
+
+	allMarks = isAssured | isHalfOpen | isClosing | isIdleLong | isIdleUnknown
 )
+
+// has is 1 if one of them is among the marks, else 0, without a branch that could be foretold wrongly.
+func (m marks) has(one marks) uint32 { return uint32(m&one) / uint32(one) }
 
 // marksOf are the marks that every ranking counts.
 func marksOf(fl *flow.Flow) marks {
@@ -40,17 +45,12 @@ func marksOf(fl *flow.Flow) marks {
 	return m
 }
 
-// entry counts the flows of one key. The true count lies in [count-err, count].
+// entry counts the flows of one key.
 type entry[K comparable] struct {
-	key      K
-	count    uint32
-	err      uint32
-	assured  uint32
-	halfOpen uint32
+	count, assured                           uint32
+	key                                      K
+	halfOpen, closing, idleLong, idleUnknown uint32
 }
-
-// detail is what is counted of a key beside its entry, where it is asked for.
-type detail struct{ closing, idleLong, idleUnknown uint32 }
 
 // sketch counts by key: exactly while at most limit keys come, by SpaceSaving beyond. Then a new key
 // takes the place of one with the least count and starts from that count, which is its error.
@@ -60,14 +60,13 @@ type sketch[K comparable] struct {
 	order   func(a, b K) int
 	limit   int
 	entries []entry[K]
-	details []detail // nil when not asked for; else as long as entries
+	errors  []uint32 // empty while exact; else the true count of entry n lies in [count-errors[n], count]
 	index   []slot   // open addressing, at most half full
 	// least is a lower bound of all counts and cursor where the search for it goes on. Counts only
 	// grow, so one pass for each value of least finds them all: the search costs no more than the
 	// counting did.
 	least  uint32
 	cursor int
-	full   bool // a key was replaced: no longer exact
 
 	// Flows wait here until there are many: their places in index and entries are then looked at
 	// together, so that the waits for memory, which are most of the cost in a large table, overlap.
@@ -87,7 +86,7 @@ type item[K comparable] struct {
 }
 
 // together is how many flows are counted at once.
-const together = 64
+const together = 256
 
 const firstIndex = 1 << 10
 
@@ -98,9 +97,6 @@ func newSketch[K comparable](limit int, hash func(K, *[2]uint64) uint64, order f
 		seed: [2]uint64{maphash.String(s, "hi"), maphash.String(s, "lo")},
 	}
 }
-
-// detailed makes the sketch count all marks.
-func (s *sketch[K]) detailed() { s.details = []detail{} }
 
 func (k key) hash(seed *[2]uint64) uint64 {
 	hi, lo := bits.Mul64(k.hi^seed[0], k.lo^seed[1])
@@ -133,54 +129,48 @@ func (s *sketch[K]) add(k K, m marks) {
 
 // settle counts the flows that wait.
 func (s *sketch[K]) settle() {
-	s.touch()
+	var places [together]uint32
+	s.touch(&places)
 	for i := range s.waiting {
 		w := &s.waiting[i]
-		n := s.find(w.key, w.hash)
-		e := &s.entries[n]
-		e.count++
-		if w.marks&isAssured != 0 {
-			e.assured++
+		n := int(places[i]) - 1
+		if n < 0 || s.entries[n].key != w.key {
+			n = s.find(w.key, w.hash)
 		}
-		if w.marks&isHalfOpen != 0 {
-			e.halfOpen++
-		}
-		if s.details != nil {
-			s.details[n].add(w.marks)
-		}
+		s.entries[n].add(w.marks)
 	}
 	s.waiting = s.waiting[:0]
 }
 
-func (d *detail) add(m marks) {
-	if m&isClosing != 0 {
-		d.closing++
-	}
-	if m&isIdleLong != 0 {
-		d.idleLong++
-	}
-	if m&isIdleUnknown != 0 {
-		d.idleUnknown++
-	}
+func (e *entry[K]) add(m marks) {
+	e.count++
+	e.assured += m.has(isAssured)
+	e.halfOpen += m.has(isHalfOpen)
+	e.closing += m.has(isClosing)
+	e.idleLong += m.has(isIdleLong)
+	e.idleUnknown += m.has(isIdleUnknown)
 }
 
-// touch brings the places where the waiting flows will most likely be found near the processor: loads
-// that do not depend on each other.
-func (s *sketch[K]) touch() {
+// touch brings near the processor what the waiting flows will need, by loads that do not depend on each other, and
+// notes where each key's entry most likely is.
+func (s *sketch[K]) touch(places *[together]uint32) {
 	mask := uint32(len(s.index) - 1)
-	var place [together]uint32
-	for i := range s.waiting {
-		if at := s.index[s.waiting[i].hash&mask]; at.hash == s.waiting[i].hash {
-			place[i] = at.entry
-		}
-	}
 	sum := uint32(0)
 	for i := range s.waiting {
-		if n := place[i]; n != 0 {
-			sum += s.entries[n-1].count
-			if s.details != nil {
-				sum += s.details[n-1].closing
-			}
+		sum += s.index[s.waiting[i].hash&mask].entry
+	}
+	for i := range s.waiting {
+		hash := s.waiting[i].hash
+		at := s.index[hash&mask]
+		for j := hash + 1; at.hash != hash && at.entry != 0; j++ {
+			at = s.index[j&mask]
+		}
+		places[i] = at.entry
+	}
+	for _, n := range places[:len(s.waiting)] {
+		if n != 0 {
+			e := &s.entries[n-1]
+			sum += e.count + e.idleUnknown // both ends: it may lie across two cache lines
 		}
 	}
 	s.touched = sum // keeps the loads from being left out
@@ -203,9 +193,6 @@ func (s *sketch[K]) find(k K, hash uint32) int {
 		return s.find(k, hash)
 	}
 	s.entries = append(s.entries, entry[K]{key: k})
-	if s.details != nil {
-		s.details = append(s.details, detail{})
-	}
 	s.index[i] = slot{hash, uint32(len(s.entries))}
 	return len(s.entries) - 1
 }
@@ -214,9 +201,6 @@ func (s *sketch[K]) find(k K, hash uint32) int {
 // nothing, and copying at each doubling would.
 func (s *sketch[K]) grow() {
 	s.entries = append(make([]entry[K], 0, s.limit), s.entries...)
-	if s.details != nil {
-		s.details = append(make([]detail, 0, s.limit), s.details...)
-	}
 	size := firstIndex
 	for size < 2*s.limit {
 		size *= 2
@@ -241,7 +225,9 @@ func (s *sketch[K]) place(at slot) {
 
 // replace gives the place of a key with the least count to k.
 func (s *sketch[K]) replace(k K, hash uint32) int {
-	s.full = true
+	if s.exact() {
+		s.errors = append(s.errors, make([]uint32, len(s.entries))...)
+	}
 	for {
 		for ; s.cursor < len(s.entries); s.cursor++ {
 			n := s.cursor
@@ -250,10 +236,8 @@ func (s *sketch[K]) replace(k K, hash uint32) int {
 				continue
 			}
 			s.remove(slot{uint32(s.hash(e.key, &s.seed)), uint32(n + 1)})
-			*e = entry[K]{key: k, count: e.count, err: e.count}
-			if s.details != nil {
-				s.details[n] = detail{}
-			}
+			*e = entry[K]{key: k, count: e.count}
+			s.errors[n] = e.count
 			s.place(slot{hash, uint32(n + 1)})
 			s.cursor++
 			return n
@@ -261,6 +245,17 @@ func (s *sketch[K]) replace(k K, hash uint32) int {
 		s.cursor = 0
 		s.least++
 	}
+}
+
+// exact reports whether every key has its own entry.
+func (s *sketch[K]) exact() bool { return len(s.errors) == 0 }
+
+// errorOf is by how much the count of an entry may be too large.
+func (s *sketch[K]) errorOf(n int32) uint32 {
+	if s.exact() {
+		return 0
+	}
+	return s.errors[n]
 }
 
 // lowest is the least count.
@@ -289,7 +284,7 @@ func (s *sketch[K]) remove(gone slot) {
 }
 
 func (s *sketch[K]) reset() {
-	s.entries, s.waiting, s.details = s.entries[:0], s.waiting[:0], s.details[:0]
+	s.entries, s.waiting = s.entries[:0], s.waiting[:0]
 	clear(s.index)
-	s.least, s.cursor, s.full = 0, 0, false
+	s.least, s.cursor, s.errors = 0, 0, s.errors[:0]
 }

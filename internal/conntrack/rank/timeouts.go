@@ -14,27 +14,33 @@ type Timeouts struct {
 }
 
 // stateNames are the settings by TCP and SCTP state; SYN_SENT2 has none.
-var stateNames = map[flow.State]string{
-	flow.TCPSynSent: "tcp_timeout_syn_sent", flow.TCPSynRecv: "tcp_timeout_syn_recv",
-	flow.TCPEstablished: "tcp_timeout_established", flow.TCPFinWait: "tcp_timeout_fin_wait",
-	flow.TCPCloseWait: "tcp_timeout_close_wait", flow.TCPLastAck: "tcp_timeout_last_ack",
-	flow.TCPTimeWait: "tcp_timeout_time_wait", flow.TCPClose: "tcp_timeout_close",
-	flow.SCTPClosed: "sctp_timeout_closed", flow.SCTPCookieWait: "sctp_timeout_cookie_wait",
-	flow.SCTPCookieEchoed: "sctp_timeout_cookie_echoed", flow.SCTPEstablished: "sctp_timeout_established",
-	flow.SCTPShutdownSent: "sctp_timeout_shutdown_sent", flow.SCTPShutdownRecd: "sctp_timeout_shutdown_recd",
-	flow.SCTPShutdownAckSent: "sctp_timeout_shutdown_ack_sent", flow.SCTPHeartbeatSent: "sctp_timeout_heartbeat_sent",
-	flow.SCTPHeartbeatAcked: "sctp_timeout_heartbeat_acked",
-	flow.DCCPRequest:        "dccp_timeout_request", flow.DCCPRespond: "dccp_timeout_respond",
-	flow.DCCPPartOpen: "dccp_timeout_partopen", flow.DCCPOpen: "dccp_timeout_open",
-	flow.DCCPCloseReq: "dccp_timeout_closereq", flow.DCCPClosing: "dccp_timeout_closing",
-	flow.DCCPTimeWait: "dccp_timeout_timewait",
+var stateNames = [...]struct {
+	state flow.State
+	name  string
+}{
+	{flow.TCPSynSent, "tcp_timeout_syn_sent"}, {flow.TCPSynRecv, "tcp_timeout_syn_recv"},
+	{flow.TCPEstablished, "tcp_timeout_established"}, {flow.TCPFinWait, "tcp_timeout_fin_wait"},
+	{flow.TCPCloseWait, "tcp_timeout_close_wait"}, {flow.TCPLastAck, "tcp_timeout_last_ack"},
+	{flow.TCPTimeWait, "tcp_timeout_time_wait"}, {flow.TCPClose, "tcp_timeout_close"},
+	{flow.SCTPClosed, "sctp_timeout_closed"}, {flow.SCTPCookieWait, "sctp_timeout_cookie_wait"},
+	{flow.SCTPCookieEchoed, "sctp_timeout_cookie_echoed"}, {flow.SCTPEstablished, "sctp_timeout_established"},
+	{flow.SCTPShutdownSent, "sctp_timeout_shutdown_sent"}, {flow.SCTPShutdownRecd, "sctp_timeout_shutdown_recd"},
+	{flow.SCTPShutdownAckSent, "sctp_timeout_shutdown_ack_sent"}, {flow.SCTPHeartbeatSent, "sctp_timeout_heartbeat_sent"},
+	{flow.SCTPHeartbeatAcked, "sctp_timeout_heartbeat_acked"},
+	{flow.DCCPRequest, "dccp_timeout_request"}, {flow.DCCPRespond, "dccp_timeout_respond"},
+	{flow.DCCPPartOpen, "dccp_timeout_partopen"}, {flow.DCCPOpen, "dccp_timeout_open"},
+	{flow.DCCPCloseReq, "dccp_timeout_closereq"}, {flow.DCCPClosing, "dccp_timeout_closing"},
+	{flow.DCCPTimeWait, "dccp_timeout_timewait"},
 }
 
 // protoNames are the settings of protocols without states: before a reply and after.
-var protoNames = map[flow.Proto][2]string{
-	flow.UDP: {"udp_timeout", "udp_timeout_stream"}, flow.UDPLite: {"udp_timeout", "udp_timeout_stream"},
-	flow.GRE: {"gre_timeout", "gre_timeout_stream"}, flow.ICMP: {"icmp_timeout", "icmp_timeout"},
-	flow.ICMPv6: {"icmpv6_timeout", "icmpv6_timeout"},
+var protoNames = [...]struct {
+	proto flow.Proto
+	names [2]string
+}{
+	{flow.UDP, [2]string{"udp_timeout", "udp_timeout_stream"}}, {flow.UDPLite, [2]string{"udp_timeout", "udp_timeout_stream"}},
+	{flow.GRE, [2]string{"gre_timeout", "gre_timeout_stream"}}, {flow.ICMP, [2]string{"icmp_timeout", "icmp_timeout"}},
+	{flow.ICMPv6, [2]string{"icmpv6_timeout", "icmpv6_timeout"}},
 }
 
 // notKnown stands for a timeout without a setting that was given.
@@ -51,16 +57,16 @@ func NewTimeouts(byName map[string]int64) *Timeouts {
 			t.states[i][j] = notKnown
 		}
 	}
-	for s, name := range stateNames {
-		if v, ok := byName[name]; ok {
-			t.states[stateTable(s.Proto())][s.Number()] = v
+	for _, s := range stateNames {
+		if v, ok := byName[s.name]; ok {
+			t.states[stateTable(s.state.Proto())][s.state.Number()] = v
 		}
 	}
 	for p := range t.protos {
 		t.protos[p] = [2]int64{notKnown, notKnown}
 	}
-	for p, names := range protoNames {
-		t.protos[p] = [2]int64{byName[names[0]], byName[names[1]]}
+	for _, p := range protoNames {
+		t.protos[p.proto] = [2]int64{byName[p.names[0]], byName[p.names[1]]}
 	}
 	return t
 }

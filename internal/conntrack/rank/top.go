@@ -10,6 +10,7 @@ type top[K comparable] struct {
 	n       int
 	s       *sketch[K]
 	entries []int32
+	enough  uint32 // n entries have so many
 }
 
 func newTop[K comparable](n int, s *sketch[K]) *top[K] {
@@ -27,8 +28,12 @@ func (t *top[K]) larger(a, b int32) int {
 
 // add takes an entry in; twice as many as asked for are held before the smaller half goes.
 func (t *top[K]) add(i int32) {
+	if t.s.entries[i].count < t.enough {
+		return
+	}
 	if t.entries = append(t.entries, i); len(t.entries) == 2*t.n {
 		t.entries = t.sorted()
+		t.enough = t.s.entries[t.entries[t.n-1]].count
 	}
 }
 
