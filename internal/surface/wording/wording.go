@@ -22,8 +22,10 @@ const (
 	French  Lang = "fr"
 )
 
-// text is one sentence in both languages.
-type text struct {
+// sentence is one sentence in both languages. They are held in lists, which the program's file has ready; maps would be
+// made whenever the program starts.
+type sentence struct {
+	code   string
 	en, fr string
 }
 
@@ -60,8 +62,8 @@ func Has(code string) bool {
 func Area(prefix string, lang Lang) map[string]string {
 	out := map[string]string{}
 	for _, area := range areas() {
-		for code, t := range area {
-			rest, ok := strings.CutPrefix(code, prefix)
+		for _, t := range area {
+			rest, ok := strings.CutPrefix(t.code, prefix)
 			if !ok {
 				continue
 			}
@@ -75,8 +77,8 @@ func Area(prefix string, lang Lang) map[string]string {
 }
 
 // areas returns the tables of sentences, one an area.
-func areas() []map[string]text {
-	return []map[string]text{
+func areas() [][]sentence {
+	return [][]sentence{
 		commonText, replayText, reportText, webText, whatIfText, serveText, recordText, flowsChangeText, drillText, statusText, hostText,
 		doctorText, diagnoseText, diagnoseCauseText, diagnoseEvidenceText, diagnoseCureText,
 		bootText, lintText,
@@ -84,13 +86,15 @@ func areas() []map[string]text {
 	}
 }
 
-func find(code string) (text, bool) {
+func find(code string) (sentence, bool) {
 	for _, area := range areas() {
-		if t, ok := area[code]; ok {
-			return t, true
+		for _, t := range area {
+			if t.code == code {
+				return t, true
+			}
 		}
 	}
-	return text{}, false
+	return sentence{}, false
 }
 
 func fill(lang Lang, s string, params message.Params) string {

@@ -23,7 +23,8 @@ func gaps(s string) []string {
 func TestEverySentenceInBothLanguages(t *testing.T) {
 	seen := map[string]bool{}
 	for _, area := range areas() {
-		for code, s := range area {
+		for _, s := range area {
+			code := s.code
 			if s.en == "" || s.fr == "" {
 				t.Errorf("%s: lacks a language: en %q, fr %q", code, s.en, s.fr)
 			}
@@ -31,7 +32,7 @@ func TestEverySentenceInBothLanguages(t *testing.T) {
 				t.Errorf("%s: gaps differ: en %v, fr %v", code, gaps(s.en), gaps(s.fr))
 			}
 			if seen[code] {
-				t.Errorf("%s: stands in two areas", code)
+				t.Errorf("%s: stands in two places", code)
 			}
 			seen[code] = true
 		}
