@@ -12,6 +12,7 @@ import (
 	"ctkeeper/internal/conntrack/flow"
 	"ctkeeper/internal/conntrack/message"
 	"ctkeeper/internal/conntrack/rank"
+	"ctkeeper/internal/host/confine"
 	"ctkeeper/internal/host/ctnetlink"
 	"ctkeeper/internal/host/hostfs"
 	"ctkeeper/internal/host/netns"
@@ -113,9 +114,8 @@ func (t *flowTable) each(ctx context.Context, o readOptions, fn func(*flow.Flow)
 	if !t.fs.Live() {
 		return t.text(ctx, o, fn)
 	}
-	began := false
-	err := t.netlink(ctx, o, func(fl *flow.Flow) error { began = true; return fn(fl) })
-	if began || o.zero || !errors.Is(err, ctnetlink.ErrPermission) && !errors.Is(err, ctnetlink.ErrUnsupported) {
+	received, err := t.netlink(ctx, o, fn)
+	if received > 0 || o.zero || !errors.Is(err, ctnetlink.ErrPermission) && !errors.Is(err, ctnetlink.ErrUnsupported) {
 		return err
 	}
 	if textErr := t.text(ctx, o, fn); textErr != nil {
@@ -125,20 +125,22 @@ func (t *flowTable) each(ctx context.Context, o readOptions, fn func(*flow.Flow)
 	return nil
 }
 
-func (t *flowTable) netlink(ctx context.Context, o readOptions, fn func(*flow.Flow) error) error {
+// netlink reads the table from the kernel, and says how many flows that sent.
+func (t *flowTable) netlink(ctx context.Context, o readOptions, fn func(*flow.Flow) error) (received uint64, err error) {
+	_ = confine.GiveBack() // what came to understand the command line
 	c, err := ctnetlink.Dial(ctnetlink.Options{})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	res, err := c.Dump(ctx, ctnetlink.DumpOptions{Filter: o.filter, Idle: t.timeouts().Idle, Fields: o.fields, Restart: o.restart, Zero: o.zero}, fn)
 	if err = errors.Join(err, c.Close()); err != nil {
-		return err
+		return res.Received, err
 	}
 	t.source, t.whole = "ctnetlink", res.Consistent
 	if !res.Consistent {
 		t.warn("flows_" + string(res.Why))
 	}
-	return nil
+	return res.Received, nil
 }
 
 func (t *flowTable) text(ctx context.Context, o readOptions, fn func(*flow.Flow) error) error {

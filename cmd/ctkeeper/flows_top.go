@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -24,8 +25,9 @@ KEY is one of src, dst, sport, dport, proto, state, zone, mark, status, idle, re
 bands) and service (destination address and port). src/24 groups by IPv4 prefix and by the IPv6
 prefix /64, dst/56 by IPv6 prefix and by the IPv4 prefix /24, src/16/48 says both.
 
-The table is read once, in memory that does not grow with it: counts are exact up to 65,536
-different keys; beyond, each row says by how much its count may be too large.
+The table is read once, in memory that does not grow with it: counts are exact up to 131,072
+different keys, 65,536 of two keys or of services; beyond, each row says by how much its count may be
+too large.
 
 On a terminal the view is live, and with --once it is not. Count, refused packets and early drops are
 read every second, arrivals are counted by events for half a second every ten, and ends follow from
@@ -80,12 +82,18 @@ func newFlowsTop(a *app) *cobra.Command {
 	return cmd
 }
 
+// tablesGC lets the heap grow to 16 MiB, more than a ranking has, before it is collected.
+const tablesGC = 400
+
 func (a *app) topOnce(ctx context.Context, r topRequest) error {
 	switch a.format {
 	case "text", "json", "jsonl":
 	default:
 		return usageError{fmt.Errorf("--format %s: flows top prints text, json or jsonl", a.format)}
 	}
+	// A ranking's tables are made once and stay: collecting while they are filled finds nothing, and walks through
+	// all that the program has.
+	defer debug.SetGCPercent(debug.SetGCPercent(tablesGC))
 	return a.inTable(ctx, func(t *flowTable) error {
 		d, err := t.top(ctx, r)
 		if err != nil {
