@@ -71,7 +71,7 @@ var webText = []sentence{
 	{"web_evidence", "Evidence", "Preuves"},
 	{"web_without_ctkeeper", "without ctkeeper, until the next boot", "sans ctkeeper, jusqu'au prochain démarrage"},
 	{"web_no_findings", "Nothing found.", "Rien trouvé."},
-	{"web_elsewhere", "{count} findings in other namespaces", "{count} constats dans d'autres espaces de noms"},
+	{"web_elsewhere", "Findings in other namespaces: {count}", "Constats dans d'autres espaces de noms : {count}"},
 	{"web_missing", "What could not be read", "Ce qui n'a pas pu être lu"},
 	{"web_settings", "Settings", "Réglages"},
 	{"web_setting", "setting", "réglage"},
