@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"net/netip"
+	"reflect"
 	"testing"
 	"time"
 
@@ -172,9 +173,23 @@ func agree(t failing, d *decoder, b []byte, family uint8, got *flow.Flow) {
 	if (walked == nil) != (err == nil) {
 		t.Fatalf("%x: %v, walked %v", b, err, walked)
 	}
-	if diff := cmp.Diff(want, *got, sameFlow); err == nil && diff != "" {
+	if err != nil || reflect.DeepEqual(withoutEmpty(want), withoutEmpty(*got)) {
+		return
+	}
+	if diff := cmp.Diff(want, *got, sameFlow); diff != "" { // slow, and tells what differs
 		t.Fatalf("%x: (- walked, + got) %s", b, diff)
 	}
+}
+
+// withoutEmpty is a flow whose empty buffers are none.
+func withoutEmpty(fl flow.Flow) flow.Flow {
+	if len(fl.Labels) == 0 {
+		fl.Labels = nil
+	}
+	if len(fl.UnknownAttrs) == 0 {
+		fl.UnknownAttrs = nil
+	}
+	return fl
 }
 
 func TestUnknownAttributesAreKept(t *testing.T) {
@@ -238,7 +253,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 // shortcuts checks that what is taken in at once is what the walk over the attributes gives: of the message again, with
-// less wanted, and with any byte changed.
+// less wanted, and with a byte changed here and there.
 func shortcuts(t *testing.T, b []byte, family uint8) {
 	t.Helper()
 	var fl flow.Flow
@@ -246,7 +261,7 @@ func shortcuts(t *testing.T, b []byte, family uint8) {
 		d := decoder{want: want}
 		agree(t, &d, b, family, &fl)
 		agree(t, &d, b, family, &fl)
-		for at := range min(len(b), 8*layoutWords) {
+		for at := 0; at < len(b); at += 1 + len(b)/32 {
 			b[at] ^= 1 << (at % 8)
 			agree(t, &d, b, family, &fl)
 			b[at] ^= 1 << (at % 8)
