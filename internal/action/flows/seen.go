@@ -12,6 +12,9 @@ type seen struct {
 	tuples [remembered]flow.Tuple
 	zones  [remembered]uint16
 	next   int
+	held   int // how many are remembered yet
+	// ends counts the remembered identities by their last byte: most new ones end as none of them does.
+	ends [256]uint8
 }
 
 // again reports whether a flow is among those, and remembers it. A flow without identity never is.
@@ -19,12 +22,25 @@ func (s *seen) again(fl *flow.Flow) bool {
 	if !fl.Has(flow.HasID) {
 		return false
 	}
-	for i, id := range s.ids {
+	if s.ends[uint8(fl.ID)] > 0 && s.holds(fl) {
+		return true
+	}
+	if s.held == remembered {
+		s.ends[uint8(s.ids[s.next])]--
+	} else {
+		s.held++
+	}
+	s.ends[uint8(fl.ID)]++
+	s.ids[s.next], s.tuples[s.next], s.zones[s.next] = fl.ID, fl.Orig, fl.Zone
+	s.next = (s.next + 1) % remembered
+	return false
+}
+
+func (s *seen) holds(fl *flow.Flow) bool {
+	for i, id := range s.ids[:s.held] {
 		if id == fl.ID && s.zones[i] == fl.Zone && s.tuples[i] == fl.Orig {
 			return true
 		}
 	}
-	s.ids[s.next], s.tuples[s.next], s.zones[s.next] = fl.ID, fl.Orig, fl.Zone
-	s.next = (s.next + 1) % remembered
 	return false
 }
