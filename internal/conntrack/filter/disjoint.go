@@ -35,12 +35,12 @@ func addrOf(p netip.Prefix) Filter {
 	if p.IsSingleIP() {
 		text = p.Addr().String()
 	}
-	return Filter{root: addrTerm{anySide, p}, text: "addr " + text}
+	return Filter{root: &addrTerm{anySide, p}, text: "addr " + text}
 }
 
 // OfLoopback reports whether a filter selects nothing but flows with a loopback address.
 func (f Filter) OfLoopback() bool {
-	t, ok := f.root.(addrTerm)
+	t, ok := f.root.(*addrTerm)
 	return ok && t.prefix.Addr().IsLoopback() && (t.prefix.Addr().Is6() && t.prefix.IsSingleIP() || t.prefix.Addr().Is4() && t.prefix.Bits() >= 8)
 }
 

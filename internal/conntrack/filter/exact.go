@@ -44,7 +44,7 @@ func (e *Exact) add(n node) {
 		e.Whole = set(&e.Proto, flow.Proto(t)) && e.Whole
 	case zoneTerm:
 		e.Whole = set(&e.Zone, uint16(t)) && e.Whole
-	case addrTerm:
+	case *addrTerm:
 		e.addAddr(t)
 	case portTerm:
 		e.addPort(t)
@@ -74,7 +74,7 @@ func (e *Exact) addMark(t markTerm) {
 	e.Whole = set(&e.Mark, t.value) && e.MarkMask == t.mask && e.Whole
 }
 
-func (e *Exact) addAddr(t addrTerm) {
+func (e *Exact) addAddr(t *addrTerm) {
 	ok := t.prefix.IsSingleIP()
 	switch {
 	case ok && t.side == origSrc:

@@ -73,7 +73,7 @@ func (p *parser) addr(word string) (node, error) {
 	if !ok {
 		s = anySide
 	}
-	return addrTerm{s, prefix}, nil
+	return &addrTerm{s, prefix}, nil
 }
 
 func parsePrefix(text string) (netip.Prefix, bool) {

@@ -22,7 +22,7 @@ type addrTerm struct {
 	prefix netip.Prefix
 }
 
-func (t addrTerm) eval(f *flow.Flow, _ Idle) verdict {
+func (t *addrTerm) eval(f *flow.Flow, _ Idle) verdict {
 	switch t.side {
 	case origSrc:
 		return is(t.prefix.Contains(f.Orig.Src))
