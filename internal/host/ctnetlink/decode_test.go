@@ -256,6 +256,7 @@ func FuzzDecode(f *testing.F) {
 // less wanted, and with a byte changed here and there.
 func shortcuts(t *testing.T, b []byte, family uint8) {
 	t.Helper()
+	b = bytes.Clone(b)
 	var fl flow.Flow
 	for _, want := range []flow.Fields{flow.AllFields, flow.HasStatus | flow.HasState | flow.HasTimeout} {
 		d := decoder{want: want}
