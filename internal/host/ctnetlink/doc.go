@@ -4,7 +4,7 @@
 //	result, err := c.Dump(ctx, ctnetlink.DumpOptions{}, func(f *flow.Flow) error { … })
 //
 // A [Conn] belongs to the network namespace of the thread that dialled it. A dump is a stream: one buffer
-// of 32 KiB, one [flow.Flow] that is used again for each entry, attributes walked where the kernel put
+// of 32 KiB, one [flow.Flow] that is used again for each entry, its parts taken from where the kernel put
 // them, nothing allocated a flow. Whoever keeps a flow clones it. A dump says whether it was consistent,
 // because the kernel loses rows silently when its hash table is resized meanwhile.
 //
