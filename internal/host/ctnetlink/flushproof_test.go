@@ -17,9 +17,9 @@ func needRoot(t *testing.T) {
 		return
 	}
 	if os.Getenv("CI") == "true" {
-		t.Fatal("not root, which a proof needs to make a namespace")
+		t.Fatal("not root, which making a namespace needs")
 	}
-	t.Skip("not root, which a proof needs to make a namespace")
+	t.Skip("not root, which making a namespace needs")
 }
 
 // TestAKernelThatIgnoresAPartIsFoundOut sends flushes as a kernel would see them that lacks a part of the

@@ -11,9 +11,7 @@ import (
 
 // TestTheKernelsFlowsHaveLayouts: else every flow would be walked, and only the bench would tell.
 func TestTheKernelsFlowsHaveLayouts(t *testing.T) {
-	if unix.Getuid() != 0 {
-		t.Skip("needs root to make a namespace")
-	}
+	needRoot(t)
 	taken := map[flow.Proto]int{}
 	var fl flow.Flow
 	take := func(_ header, msg []byte) error {
